@@ -1,0 +1,220 @@
+#define _GNU_SOURCE
+#include "base/threads.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+#if defined(__x86_64__) || defined(__i386__)
+#define LAM_PAUSE() __builtin_ia32_pause()
+#else
+#define LAM_PAUSE() atomic_signal_fence(memory_order_seq_cst)
+#endif
+
+/* About 20 us of spinning before a worker sleeps: longer than the gap between two layers of a
+ * training step, far shorter than anything a user could see in `top`. */
+#define SPIN 2000
+
+static struct {
+    int threads;                      /* as asked for, the caller's thread included */
+    int started;                      /* workers running: numbers 1 .. started */
+    pthread_t thread[LAM_MAX_THREADS];
+    char *scratch[LAM_MAX_THREADS];
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    int sleeping;                     /* under mutex */
+    atomic_uint generation;           /* a new job is there when it moves */
+    atomic_int stop;
+    atomic_size_t next;               /* next task to take: generation-independent, reset per job */
+    atomic_int busy;                  /* workers that have not left the job yet */
+    size_t tasks;
+    lam_task_fn fn;
+    void *arg;
+} pool = {.threads = 1, .mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+static _Thread_local int this_worker;
+static _Thread_local int inside;
+
+static void run_tasks(int worker)
+{
+    inside = 1;
+    for (;;) {
+        size_t task = atomic_fetch_add_explicit(&pool.next, 1, memory_order_relaxed);
+        if (task >= pool.tasks)
+            break;
+        pool.fn(pool.arg, task, worker);
+    }
+    inside = 0;
+}
+
+static void *worker_main(void *arg)
+{
+    int me = (int)(intptr_t)arg;
+    unsigned seen = 0;
+    this_worker = me;
+    for (;;) {
+        int spins = 0;
+        while (atomic_load_explicit(&pool.generation, memory_order_acquire) == seen) {
+            if (++spins < SPIN) {
+                LAM_PAUSE();
+                continue;
+            }
+            pthread_mutex_lock(&pool.mutex);
+            pool.sleeping++;
+            while (atomic_load(&pool.generation) == seen)
+                pthread_cond_wait(&pool.wake, &pool.mutex);
+            pool.sleeping--;
+            pthread_mutex_unlock(&pool.mutex);
+        }
+        seen = atomic_load_explicit(&pool.generation, memory_order_acquire);
+        if (atomic_load(&pool.stop))
+            return NULL;
+        run_tasks(me);
+        atomic_fetch_sub_explicit(&pool.busy, 1, memory_order_acq_rel);
+    }
+}
+
+/* Under the mutex, so that a worker on its way to sleep cannot miss it. */
+static void new_generation(void)
+{
+    pthread_mutex_lock(&pool.mutex);
+    atomic_fetch_add_explicit(&pool.generation, 1, memory_order_release);
+    if (pool.sleeping)
+        pthread_cond_broadcast(&pool.wake);
+    pthread_mutex_unlock(&pool.mutex);
+}
+
+void lam_parallel(size_t tasks, lam_task_fn fn, void *arg)
+{
+    if (tasks <= 1 || inside || pool.started == 0) {
+        for (size_t task = 0; task < tasks; task++)
+            fn(arg, task, this_worker);
+        return;
+    }
+    pool.tasks = tasks;
+    pool.fn = fn;
+    pool.arg = arg;
+    atomic_store(&pool.next, 0);
+    atomic_store(&pool.busy, pool.started);
+    new_generation();
+    run_tasks(0);
+    int spins = 0;
+    while (atomic_load_explicit(&pool.busy, memory_order_acquire) > 0) {
+        if (++spins < SPIN)
+            LAM_PAUSE();
+        else
+            sched_yield(); /* another process has our worker's core */
+    }
+}
+
+static void stop_workers(void)
+{
+    if (pool.started == 0)
+        return;
+    atomic_store(&pool.stop, 1);
+    new_generation();
+    for (int i = 1; i <= pool.started; i++)
+        pthread_join(pool.thread[i], NULL);
+    atomic_store(&pool.stop, 0);
+    atomic_store(&pool.generation, 0);
+    pool.started = 0;
+}
+
+void lam_threads_stop(void)
+{
+    stop_workers();
+    for (int i = 0; i < LAM_MAX_THREADS; i++) {
+        lam_free(pool.scratch[i]);
+        pool.scratch[i] = NULL;
+    }
+    pool.threads = 1;
+}
+
+/* In the child of a fork only the calling thread lives on: forget the others, keep the scratch. */
+static void after_fork(void)
+{
+    pool.started = 0;
+    pool.sleeping = 0;
+    atomic_store(&pool.generation, 0);
+    pthread_mutex_init(&pool.mutex, NULL);
+    pthread_cond_init(&pool.wake, NULL);
+}
+
+static void watch_fork(void)
+{
+#if !defined(_WIN32)
+    pthread_atfork(NULL, NULL, after_fork);
+#endif
+}
+
+lam_status lam_threads_set(int threads, lam_error *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_fork);
+    if (threads < 1 || threads > LAM_MAX_THREADS)
+        return lam_fail_arg(err, LAM_EARGUMENT, "threads", "a number from 1 to 64", "%d", threads);
+    if (threads == pool.threads && pool.started == threads - 1 && pool.scratch[0])
+        return LAM_OK;
+    for (int i = 0; i < threads; i++) {
+        if (pool.scratch[i])
+            continue;
+        void *scratch = NULL;
+        LAM_TRY(lam_new(&scratch, LAM_WORKER_SCRATCH, 1, "the scratch of a thread", err));
+        pool.scratch[i] = scratch;
+    }
+    stop_workers();
+    pool.threads = threads;
+    /* Signals (Ctrl-C) are for the thread that runs R: the workers are born deaf to them. */
+#if !defined(_WIN32)
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+#endif
+    for (int i = 1; i < threads; i++) {
+        if (pthread_create(&pool.thread[i], NULL, worker_main, (void *)(intptr_t)i) != 0)
+            break;
+        pool.started = i;
+    }
+#if !defined(_WIN32)
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+#endif
+    return LAM_OK;
+}
+
+int lam_threads(void)
+{
+    return pool.threads;
+}
+
+int lam_threads_available(void)
+{
+#if defined(__linux__)
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) {
+        int n = CPU_COUNT(&set);
+        return n < 1 ? 1 : n > LAM_MAX_THREADS ? LAM_MAX_THREADS : n;
+    }
+#endif
+#if defined(_SC_NPROCESSORS_ONLN)
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > LAM_MAX_THREADS ? LAM_MAX_THREADS : (int)n;
+#else
+    return 1;
+#endif
+}
+
+void *lam_worker_scratch(int worker)
+{
+    return pool.scratch[worker];
+}
+
+int lam_worker(void)
+{
+    return this_worker;
+}

@@ -1,0 +1,37 @@
+/* Machine tiers: which vector instructions the kernels use.
+ *
+ * The tier is chosen once, when the library is loaded, as the best this processor runs; LAMINA_ISA
+ * (environment) and lam_tier_set() lower it.  Every tier is compiled into every build by function
+ * attributes, without compiler flags. */
+#ifndef LAM_KERNELS_CPU_H
+#define LAM_KERNELS_CPU_H
+
+#include "base/status.h"
+
+/* 256-bit and wider spills are misaligned by some mingw gcc on Win64 (GCC PR 54412): portable there. */
+#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__) && \
+    !(defined(__MINGW32__) && !defined(__clang__))
+#define LAM_X86 1
+#else
+#define LAM_X86 0
+#endif
+
+typedef enum { LAM_TIER_PORTABLE, LAM_TIER_AVX2, LAM_TIER_AVX512, LAM_TIERS } lam_tier_id;
+
+lam_tier_id lam_tier(void);
+/* The best tier this processor runs. */
+lam_tier_id lam_tier_best(void);
+const char *lam_tier_name(lam_tier_id tier);
+/* By name ("portable" or "baseline", "avx2", "avx512", "best"); refuses what the processor lacks. */
+lam_status lam_tier_set(const char *name, lam_error *err);
+/* At load: the best tier, or what LAMINA_ISA says if the processor has it. */
+void lam_tier_init(void);
+
+/* One row of a dispatch table made by kernels/each_tier.h: {f_portable, f_avx2, f_avx512}. */
+#if LAM_X86
+#define LAM_TIER_TABLE(f) {f##_portable, f##_avx2, f##_avx512}
+#else
+#define LAM_TIER_TABLE(f) {f##_portable, f##_portable, f##_portable}
+#endif
+
+#endif

@@ -1,0 +1,148 @@
+/* A layer: one file in nn/layers/, one row in layers.def.
+ *
+ * The life of a layer:
+ *   configure  reads the arguments into type->config_size zeroed bytes (layer->config)
+ *   build      is told the input shape; sets layer->out, declares weights (lam_layer_add_weight) and
+ *              says how much memory a pass needs
+ *   forward    y = f(x) for `rows` samples
+ *   backward   given dy: dx (unless NULL) and the gradients of the weights
+ * Forward and backward cannot fail and allocate nothing. */
+#ifndef LAM_NN_LAYER_H
+#define LAM_NN_LAYER_H
+
+#include <stdint.h>
+
+#include "base/rng.h"
+#include "kernels/activation.h"
+#include "nn/args.h"
+#include "nn/weights.h"
+#include "tensor/shape.h"
+
+#define LAM_NAME_MAX 96
+
+typedef struct lam_weight {
+    char name[32];          /* "kernel", "bias", ... */
+    lam_shape shape;
+    size_t count;
+    size_t offset;          /* first element in the network's flat vectors; set by the network */
+    bool trainable;         /* false for statistics that training does not reach by gradients */
+    lam_initializer init;
+    lam_regularizer reg;
+    lam_constraint constraint;
+} lam_weight;
+
+typedef struct lam_pass {
+    size_t rows;            /* samples in this pass */
+    const float *x;         /* rows x in_count */
+    float *y;               /* rows x out_count */
+    const float *dy;        /* backward only: rows x out_count */
+    float *dx;              /* backward only: rows x in_count, or NULL when nobody needs it.
+                               dx may be the same memory as dy only for LAM_LAYER_INPLACE types */
+    float *weights;         /* the network's flat weights: weight w is at weights + w->offset.
+                               Only statistics may be written, and only where update_state is set */
+    float *grads;           /* the same layout; backward overwrites its own (add == false) or adds;
+                               NULL when no weight of the network is trained */
+    bool add;
+    char *cache;            /* cache_row * rows + cache_fixed bytes, kept from forward to backward */
+    char *scratch;          /* scratch_row * rows + scratch_fixed bytes, this call only */
+    bool training;          /* dropout, noise, batch statistics */
+    bool update_state;      /* move running statistics (only ever set together with training) */
+    bool linear;            /* leave the layer's closing activation out, forward and backward: the
+                               loss takes the weighted sums themselves */
+    uint64_t seed, step;    /* for lam_rng: stream LAM_STREAM_LAYER(layer->index, k) */
+    size_t first_row;       /* number of the first sample in its batch, for element numbers */
+} lam_pass;
+
+struct lam_layer;
+
+enum {
+    LAM_LAYER_INPLACE = 1,  /* y may be x (given that nobody else needs x), dx may be dy */
+    LAM_LAYER_NEEDS_X = 2,  /* backward reads x */
+    LAM_LAYER_NEEDS_Y = 4   /* backward reads y */
+};
+
+typedef struct lam_layer_type {
+    const char *name;
+    size_t config_size;
+    lam_status (*configure)(struct lam_layer *layer, const lam_args *args, lam_error *err);
+    lam_status (*build)(struct lam_layer *layer, lam_error *err);
+    void (*forward)(const struct lam_layer *layer, const lam_pass *pass);
+    void (*backward)(const struct lam_layer *layer, const lam_pass *pass);
+    /* The activation that ends the layer, or NULL.  A layer that gives one honours pass->linear. */
+    const lam_activation *(*closing)(const struct lam_layer *layer);
+    /* Frees what configure allocated inside config (not config itself); NULL if nothing. */
+    void (*release)(struct lam_layer *layer);
+} lam_layer_type;
+
+#define LAM_MAX_WEIGHTS 16
+
+typedef struct lam_layer {
+    const lam_layer_type *type;
+    char name[LAM_NAME_MAX];
+    int index;              /* position in the network, 0-based */
+    bool trainable;         /* false: frozen */
+    void *config;
+    lam_shape in, out;      /* without the batch */
+    size_t in_count, out_count;
+    unsigned flags;         /* LAM_LAYER_*; build sets them */
+    size_t cache_row, cache_fixed, scratch_row, scratch_fixed; /* bytes; build sets them */
+    int n_weights;
+    lam_weight weight[LAM_MAX_WEIGHTS];
+    lam_regularizer activity; /* penalty on the outputs, divided by the batch size; the network
+                                 reads `activity_regularizer` and applies it for every layer */
+} lam_layer;
+
+/* All types, in the order of layers.def, ended by NULL. */
+extern const lam_layer_type *const lam_layer_types[];
+const lam_layer_type *lam_layer_type_find(const char *name);
+
+/* How a weight starts and what binds it, read from the arguments `<prefix>_initializer`,
+ * `<prefix>_regularizer`, `<prefix>_constraint`. */
+typedef struct lam_weight_options {
+    lam_initializer init;
+    lam_regularizer reg;
+    lam_constraint constraint;
+} lam_weight_options;
+
+lam_status lam_weight_options_read(const lam_args *args, const char *prefix,
+                                   lam_initializer_id default_init, lam_weight_options *options,
+                                   lam_error *err);
+/* The fields that claim those three arguments; list them in a layer's table. */
+#define LAM_WEIGHT_FIELDS(prefix)                                    \
+    {.name = prefix "_initializer", .kind = LAM_FIELD_SPEC},         \
+        {.name = prefix "_regularizer", .kind = LAM_FIELD_SPEC},     \
+        {.name = prefix "_constraint", .kind = LAM_FIELD_SPEC}
+
+lam_status lam_layer_add_weight(lam_layer *layer, const char *name, lam_shape shape, bool trainable,
+                                const lam_weight_options *options, lam_error *err);
+
+/* Reads `activation` (string, spec, or absent: linear). */
+lam_status lam_args_activation(const lam_args *args, const char *name, lam_activation *act,
+                               lam_error *err);
+
+/* A fresh layer of that type, configured; *layer is zeroed first.  On failure nothing is held. */
+lam_status lam_layer_init(lam_layer *layer, const lam_layer_type *type, const lam_args *args,
+                          lam_error *err);
+/* Sets in and in_count and calls the type's build; checks out. */
+lam_status lam_layer_build(lam_layer *layer, const lam_shape *in, lam_error *err);
+void lam_layer_free(lam_layer *layer);
+
+static inline const float *lam_w(const lam_layer *layer, const lam_pass *pass, int i)
+{
+    return pass->weights + layer->weight[i].offset;
+}
+
+/* The gradient of weight i, or NULL when it is not trained. */
+static inline float *lam_g(const lam_layer *layer, const lam_pass *pass, int i)
+{
+    return pass->grads && layer->trainable && layer->weight[i].trainable
+               ? pass->grads + layer->weight[i].offset
+               : NULL;
+}
+
+static inline lam_rng lam_layer_rng(const lam_layer *layer, const lam_pass *pass, int k)
+{
+    return (lam_rng){.seed = pass->seed, .stream = LAM_STREAM_LAYER((uint32_t)layer->index, (uint32_t)k), .step = pass->step};
+}
+
+#endif
