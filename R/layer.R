@@ -1,0 +1,1 @@
+# What all layers share: making one, putting it on a model.  Constructors are in layer-*.R.
