@@ -86,7 +86,7 @@ LAM_INLINE vf LAM_T(vf_log_edges_)(vf x, vf value)
 LAM_INLINE vf LAM_T(vf_log_)(vf x)
 {
     vi denormal = x < vf_set(0x1p-126f);
-    vf big = vf_select(denormal, x * vf_set(0x1p24f), x);
+    vf big = vf_abs(vf_select(denormal, x * vf_set(0x1p24f), x));
     vi e = ((vi)big - vi_set(0x3F2AAAAB)) >> 23;
     vf f = (vf)((vi)big - (e << 23)) - vf_set(1.0f);
     e -= denormal & vi_set(24);
@@ -99,8 +99,9 @@ LAM_INLINE vf LAM_T(vf_log1p_)(vf x)
     vf one = vf_set(1.0f);
     vf u = one + x;
     vf lost = vf_select(x < one, x - (u - one), one - (u - x));
-    vi e = ((vi)u - vi_set(0x3F2AAAAB)) >> 23;
-    vf f = (vf)((vi)u - (e << 23)) - one;
+    vi bits = (vi)vf_abs(u);
+    vi e = (bits - vi_set(0x3F2AAAAB)) >> 23;
+    vf f = (vf)(bits - (e << 23)) - one;
     f += vf_select(u < vf_set(0x1p25f), lost * (vf)(vi_set(0x3F800000) - (e << 23)), vf_set(0.0f));
     vf value = LAM_T(vf_log_edges_)(u, LAM_T(vf_log_poly_)(f, vi_to_vf(e)));
     return vf_select(vf_abs(x) < vf_set(0x1p-25f), x, value);
