@@ -1,0 +1,83 @@
+/* R arrays to row-major floats and back. */
+#include "glue/glue.h"
+#include "tensor/convert.h"
+
+static void fail_array(const char *arg, SEXP x)
+{
+    lam_error err;
+    glue_check(lam_fail_arg(&err, LAM_EARGUMENT, arg, "numbers", "%s",
+                            Rf_type2char((SEXPTYPE)TYPEOF(x))), &err);
+}
+
+int glue_dims(SEXP x, size_t *dim, const char *arg)
+{
+    SEXP dims = Rf_getAttrib(x, R_DimSymbol);
+    if (dims == R_NilValue) {
+        dim[0] = (size_t)Rf_xlength(x);
+        return 1;
+    }
+    int rank = (int)Rf_xlength(dims);
+    if (rank > LAM_MAX_RANK) {
+        lam_error err;
+        glue_check(lam_fail_arg(&err, LAM_ESHAPE, arg, "an array of at most 5 dimensions", "%d dimensions", rank), &err);
+    }
+    for (int i = 0; i < rank; i++)
+        dim[i] = (size_t)INTEGER(dims)[i];
+    return rank;
+}
+
+void glue_floats_into(SEXP x, float *out, const char *arg)
+{
+    size_t dim[LAM_MAX_RANK];
+    int rank = glue_dims(x, dim, arg);
+    if (TYPEOF(x) == REALSXP)
+        lam_from_doubles(REAL(x), rank, dim, out);
+    else if (TYPEOF(x) == INTSXP)
+        lam_from_integers(INTEGER(x), rank, dim, out);
+    else if (TYPEOF(x) == LGLSXP)
+        lam_from_integers(LOGICAL(x), rank, dim, out);
+    else
+        fail_array(arg, x);
+}
+
+float *glue_floats(SEXP x, size_t *rows, size_t *d, const char *arg)
+{
+    size_t dim[LAM_MAX_RANK];
+    int rank = glue_dims(x, dim, arg);
+    *rows = rank > 0 ? dim[0] : 1;
+    *d = 1;
+    for (int i = 1; i < rank; i++)
+        *d *= dim[i];
+    float *out = (float *)R_alloc(*rows * *d + 1, sizeof(float));
+    glue_floats_into(x, out, arg);
+    return out;
+}
+
+SEXP glue_new_array(int rank, const size_t *dim)
+{
+    size_t count = 1;
+    for (int i = 0; i < rank; i++)
+        count *= dim[i];
+    SEXP out = PROTECT(Rf_allocVector(REALSXP, (R_xlen_t)count));
+    if (rank > 1) {
+        SEXP dims = PROTECT(Rf_allocVector(INTSXP, rank));
+        for (int i = 0; i < rank; i++)
+            INTEGER(dims)[i] = (int)dim[i];
+        Rf_setAttrib(out, R_DimSymbol, dims);
+        UNPROTECT(1);
+    }
+    UNPROTECT(1);
+    return out;
+}
+
+SEXP glue_array(const float *x, int rank, const size_t *dim)
+{
+    SEXP out = PROTECT(glue_new_array(rank, dim));
+    size_t one = 1;
+    if (rank == 0)
+        lam_to_doubles(x, 1, &one, REAL(out));
+    else
+        lam_to_doubles(x, rank, dim, REAL(out));
+    UNPROTECT(1);
+    return out;
+}

@@ -1,0 +1,27 @@
+/* Between R's order (column-major doubles or integers) and ours (row-major floats, samples first).
+ *
+ * Dimensions are read as Keras reads them: samples first, channels last.  Cache-blocked, and cut
+ * over threads for large arrays. */
+#ifndef LAM_TENSOR_CONVERT_H
+#define LAM_TENSOR_CONVERT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* out[r, ...] row-major = x[r, ...] column-major; dim[0] = rows.  Integers: NA becomes NaN. */
+void lam_from_doubles(const double *x, int rank, const size_t *dim, float *out);
+void lam_from_integers(const int *x, int rank, const size_t *dim, float *out);
+/* The way back. */
+void lam_to_doubles(const float *x, int rank, const size_t *dim, double *out);
+/* The same, for a block of `rows` samples that starts at row `first` of an array of dim[0] samples. */
+void lam_rows_to_doubles(const float *x, size_t first, size_t rows, int rank, const size_t *dim, double *out);
+
+/* How many of the columns of a rows x d row-major array hold a NaN or infinite number, with the
+ * first such column and the number of rows concerned. */
+typedef struct lam_bad {
+    size_t rows, columns, first_column;
+} lam_bad;
+lam_bad lam_find_bad(const float *x, size_t rows, size_t d);
+
+#endif
