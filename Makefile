@@ -1,0 +1,81 @@
+# make demo    install what is missing and lamina, and run the examples
+# make test    install what is missing and lamina, and run every test
+# The rest is for work on lamina itself; see CONTRIBUTING.md.
+
+CORE := $(sort $(shell find src -name '*.c' ! -path 'src/glue/*' ! -name init.c))
+TESTS := $(sort $(wildcard tests/c/*.c))
+JOBS := -j$(shell getconf _NPROCESSORS_ONLN)
+
+CFLAGS_plain = -O2 -g
+CFLAGS_blas = -O2 -g @build/blas.cppflags
+CFLAGS_san = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+CFLAGS_tsan = -O1 -g -fsanitize=thread
+LIBS_blas = @build/blas.libs
+WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+
+.PHONY: demo test install setup core-tests san tsan check docs bench registrations clean
+
+demo: setup
+	@sh tools/install.sh
+	@sh tools/demo.sh
+
+test: setup build/tiers build/blas.libs
+	@sh tools/test.sh
+
+install: setup
+	@sh tools/install.sh
+
+setup:
+	@sh tools/setup.sh
+
+# build/c/<build>/ holds the core and its tests compiled in one way.
+define c_build
+build/c/$(1)/%.o: %.c
+	@mkdir -p $$(@D)
+	$$(CC) -std=gnu11 $$(CFLAGS_$(1)) $$(WARNINGS) -MMD -MP -Isrc -Itests/c -c $$< -o $$@
+
+build/c/$(1)/run-tests: $$(patsubst %.c,build/c/$(1)/%.o,$$(CORE) $$(TESTS))
+	$$(CC) $$(CFLAGS_$(1)) $$^ $$(LIBS_$(1)) -lm -lpthread -o $$@
+endef
+BUILDS = plain blas san tsan
+$(foreach build,$(BUILDS),$(eval $(call c_build,$(build))))
+-include $(foreach build,$(BUILDS),$(patsubst %.c,build/c/$(build)/%.d,$(CORE) $(TESTS)))
+
+# The flags that configure finds, for the C compiler's @file.
+build/blas.libs: configure src/Makevars.in tools/probe-blas.c
+	@sh tools/copy.sh build/lamina
+	@cd build/lamina && ./configure
+	@sed -n 's/^PKG_CPPFLAGS = -I\. *//p' build/lamina/src/Makevars > build/blas.cppflags
+	@sed -n 's/^PKG_LIBS = *//p' build/lamina/src/Makevars > $@
+$(patsubst %.c,build/c/blas/%.o,$(CORE) $(TESTS)): build/blas.libs
+
+build/tiers: tools/tiers.c src/kernels/cpu.c src/base/status.c
+	@mkdir -p build
+	$(CC) -std=gnu11 -O1 -Isrc $^ -o $@
+
+core-tests:
+	@$(MAKE) -s $(JOBS) build/c/plain/run-tests
+	build/c/plain/run-tests $(ONLY)
+
+san tsan:
+	@$(MAKE) -s $(JOBS) build/c/$@/run-tests
+	build/c/$@/run-tests $(ONLY)
+
+check:
+	@sh tools/setup.sh knitr rmarkdown
+	@sh tools/copy.sh build/lamina
+	cd build && R CMD build lamina && _R_CHECK_FORCE_SUGGESTS_=false \
+	    R CMD check --no-manual --as-cran lamina_*.tar.gz
+
+docs:
+	@sh tools/setup.sh roxygen2
+	@sh tools/docs.sh
+
+bench: install
+	Rscript bench/run.R
+
+registrations:
+	@Rscript tools/make-registrations.R
+
+clean:
+	rm -rf build

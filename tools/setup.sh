@@ -1,0 +1,92 @@
+#!/bin/sh
+# Sees to it that R, a C compiler and make are there, and that R finds the packages that lamina,
+# its tests and its examples use.  Installs what is missing, and only that: Debian's packages where
+# there is apt and the right to use it, else from the repository that R is set up with.
+#
+#     sh tools/setup.sh [more R packages]
+
+wanted="cli rlang generics ggplot2 testthat withr callr Matrix MASS nnet magrittr $*"
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    else
+        sudo -n "$@"
+    fi
+}
+
+has_apt() {
+    command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }
+}
+
+# The list of packages is fetched once, before the first install.
+apt_install() {
+    if [ -z "$apt_is_fresh" ]; then
+        as_root apt-get update -qq || echo "lamina: apt-get update failed; going on with what apt knows"
+        apt_is_fresh=yes
+    fi
+    echo "lamina: installing with apt: $*"
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "$@" >>build/setup.log 2>&1
+}
+
+# Those of the arguments that R does not find.  (Loading them all to see would take seconds.)
+missing() {
+    Rscript -e '
+    wanted <- commandArgs(TRUE)
+    found <- vapply(wanted, function(p) length(find.package(p, quiet = TRUE)) > 0, NA)
+    cat("\n", paste(wanted[!found], collapse = " "), sep = "")' "$@" | tail -n 1
+}
+
+need_program() {
+    command -v "$1" >/dev/null && return
+    has_apt && apt_install "$2"
+    command -v "$1" >/dev/null && return
+    echo "lamina needs $3: install it and try again." >&2
+    exit 1
+}
+
+install_with_apt() {
+    for package in "$@"; do
+        deb="r-cran-$(echo "$package" | tr '[:upper:]' '[:lower:]')"
+        apt-cache show "$deb" >/dev/null 2>&1 && debs="$debs $deb"
+    done
+    [ -z "$debs" ] || apt_install $debs
+}
+
+install_with_r() {
+    echo "lamina: installing from R's repository: $*"
+    library=$(sh tools/library.sh)
+    Rscript -e '
+    if ("@CRAN@" %in% getOption("repos")) chooseCRANmirror(ind = 1)
+    args <- commandArgs(TRUE)
+    install.packages(args[-1], lib = args[1], Ncpus = parallel::detectCores())' \
+        "$library" "$@" >>build/setup.log 2>&1
+}
+
+mkdir -p build
+need_program R r-base-core "R (4.1 or later)"
+need_program cc gcc "a C compiler"
+need_program make make "make"
+
+# Optional: a fast BLAS, which R itself then uses too.
+if has_apt && command -v dpkg-query >/dev/null &&
+    ! dpkg-query -W -f '${Status}' libopenblas-dev 2>/dev/null | grep -q 'ok installed'; then
+    apt_install libopenblas-dev || echo "lamina: no OpenBLAS from apt; going on without"
+fi
+
+absent=$(missing $wanted)
+if [ -n "$absent" ] && has_apt; then
+    install_with_apt $absent
+    absent=$(missing $absent)
+fi
+if [ -n "$absent" ]; then
+    install_with_r $absent
+    absent=$(missing $absent)
+fi
+if [ -n "$absent" ]; then
+    echo "lamina: these R packages could not be installed: $absent" >&2
+    echo "Install them by hand, with install.packages() in R or your system's packages, and try" >&2
+    echo "again. What was tried is in build/setup.log." >&2
+    exit 1
+fi
