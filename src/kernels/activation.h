@@ -24,7 +24,7 @@ typedef struct lam_activation {
 typedef struct lam_activation_type {
     const char *name;
     bool by_row;   /* works on whole rows (softmax), not element by element */
-    bool needs_x;  /* backward reads x; where false, backward's x may be NULL */
+    bool needs_x;  /* backward reads x; but ask lam_activation_needs_x() */
     bool needs_y;  /* backward reads y */
     const char *par_name[LAM_ACT_PARAMS]; /* Keras' argument names; NULL where unused */
     float par_default[LAM_ACT_PARAMS];
@@ -35,6 +35,9 @@ const lam_activation_type *lam_activation_type_of(lam_act_id id);
 lam_act_id lam_activation_find(const char *name);
 /* The alias table, for the R vocabulary: pairs alias, name; ended by NULL. */
 extern const char *const lam_activation_aliases[];
+/* Whether backward reads x; where not, its x may be NULL.  The type's needs_x, but for relu,
+ * leaky_relu and elu with unusual parameters, such as a negative slope. */
+bool lam_activation_needs_x(const lam_activation *act);
 
 /* y = activation(x) over rows x d numbers.  y may be x. */
 void lam_activation_forward(const lam_activation *act, size_t rows, size_t d, const float *x, float *y);

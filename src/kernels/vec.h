@@ -13,7 +13,7 @@
  *   vf_select(mask, a, b)                     lanes of a where mask is -1, of b where it is 0
  *   vf_sum(v), vf_hmax(v)                     to a float; the order of the sum is fixed per tier
  *   vf_to_vi(v) (truncates), vi_to_vf(v)
- *   vf_exp, vf_log, vf_log1p, vf_tanh, vf_sigmoid, vf_softplus, vf_erf    (vmath_template.h)
+ *   vf_exp, vf_expm1, vf_log, vf_log1p, vf_tanh, vf_sigmoid, vf_softplus, vf_erf    (vmath_template.h)
  */
 #ifndef LAM_KERNELS_VEC_H
 #define LAM_KERNELS_VEC_H
@@ -54,6 +54,7 @@ typedef int32_t vi_avx512_t __attribute__((vector_size(64)));
 #define vf_to_vi(a) LAM_T(vf_to_vi_)(a)
 #define vi_to_vf(a) LAM_T(vi_to_vf_)(a)
 #define vf_exp(a) LAM_T(vf_exp_)(a)
+#define vf_expm1(a) LAM_T(vf_expm1_)(a)
 #define vf_log(a) LAM_T(vf_log_)(a)
 #define vf_log1p(a) LAM_T(vf_log1p_)(a)
 #define vf_tanh(a) LAM_T(vf_tanh_)(a)

@@ -4,7 +4,7 @@
  * (Remez exchange in 40 digits, then rounded to float).  Bounds over the whole range, against
  * correctly rounded results, in units of the last place (ulp); test-kernels-vmath.c holds them:
  *
- *     exp 1.5, log 1.5, log1p 2, tanh 3, sigmoid 2.5, softplus 2.5, erf 2
+ *     exp 1.5, expm1 2 (x <= 88), log 1.5, log1p 2, tanh 3, sigmoid 2.5, softplus 2.5, erf 2
  *
  * NaN comes out as NaN; overflow is Inf and underflow goes through the denormals to 0. */
 
@@ -107,14 +107,20 @@ LAM_INLINE vf LAM_T(vf_log1p_)(vf x)
     return vf_select(vf_abs(x) < vf_set(0x1p-25f), x, value);
 }
 
-/* tanh |x| = E / (E + 2) with E = exp(2 |x|) - 1 = 2^n expm1(r) + (2^n - 1); 1 from 10 on. */
-LAM_INLINE vf LAM_T(vf_tanh_)(vf x)
+/* exp(x) - 1 = 2^n expm1(r) + (2^n - 1) for x <= 88; it is -1 from -20 down. */
+LAM_INLINE vf LAM_T(vf_expm1_)(vf x)
 {
     vf n, shifted;
-    vf size = vf_min(vf_set(10.0f), vf_abs(x));
-    vf r = LAM_T(vf_reduce_)(size + size, &n, &shifted);
+    vf r = LAM_T(vf_reduce_)(vf_max(vf_set(-20.0f), x), &n, &shifted);
     vf scale = (vf)(((vi)shifted - vi_set(0x4B400000 - 127)) << 23);
-    vf e = vf_fma(scale, LAM_T(vf_expm1_poly_)(r), scale - vf_set(1.0f));
+    return vf_fma(scale, LAM_T(vf_expm1_poly_)(r), scale - vf_set(1.0f));
+}
+
+/* tanh |x| = E / (E + 2) with E = exp(2 |x|) - 1; 1 from 10 on. */
+LAM_INLINE vf LAM_T(vf_tanh_)(vf x)
+{
+    vf size = vf_min(vf_set(10.0f), vf_abs(x));
+    vf e = vf_expm1(size + size);
     vf y = e / (e + vf_set(2.0f));
     return (vf)((vi)y | ((vi)x & vi_set(INT32_MIN)));
 }

@@ -18,6 +18,12 @@ static double sigmoid(double x)
     return 1.0 / (1.0 + exp(-x));
 }
 
+/* The vector function is for x <= 88 only. */
+static double expm1_to_88(double x)
+{
+    return expm1(x > 88 ? 88 : x);
+}
+
 static double softplus(double x)
 {
     return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
@@ -25,6 +31,7 @@ static double softplus(double x)
 
 static const function functions[] = {
     {"exp", LAM_TIER_TABLE(map_exp), exp, 1.5},
+    {"expm1", LAM_TIER_TABLE(map_expm1_to_88), expm1_to_88, 2.0},
     {"log", LAM_TIER_TABLE(map_log), log, 1.5},
     {"log1p", LAM_TIER_TABLE(map_log1p), log1p, 2.0},
     {"tanh", LAM_TIER_TABLE(map_tanh), tanh, 3.0},
@@ -106,6 +113,7 @@ TEST(vector_functions_at_the_edges)
     enum { N = sizeof x / sizeof x[0] };
     const float want[FUNCTIONS][N] = {
         {1, 1, inf, 0, NAN, inf, 0, inf, 0},
+        {0, 0, (float)expm1(88), -1, NAN, (float)expm1(88), -1, (float)expm1(88), -1},
         {-inf, -inf, inf, NAN, NAN, logf(1000), NAN, logf(3e38f), NAN},
         {0, -0.0f, inf, NAN, NAN, log1pf(1000), NAN, logf(3e38f), NAN},
         {0, -0.0f, 1, -1, NAN, 1, -1, 1, -1},
@@ -128,6 +136,7 @@ TEST(vector_functions_at_the_edges)
 #include "kernels/vec_template.h"
 #include "kernels/vmath_template.h"
 
+#define vf_expm1_to_88(x) vf_expm1(vf_min(vf_set(88.0f), x))
 #define MAP(f)                                                            \
     LAM_FN void LAM_T(map_##f)(size_t n, const float *x, float *y)        \
     {                                                                     \
@@ -138,6 +147,7 @@ TEST(vector_functions_at_the_edges)
             vf_store_n(y + i, vf_##f(vf_load_n(x + i, n - i)), n - i);    \
     }
 MAP(exp)
+MAP(expm1_to_88)
 MAP(log)
 MAP(log1p)
 MAP(tanh)
@@ -145,4 +155,5 @@ MAP(sigmoid)
 MAP(softplus)
 MAP(erf)
 #undef MAP
+#undef vf_expm1_to_88
 #endif
