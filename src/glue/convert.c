@@ -26,16 +26,14 @@ int glue_dims(SEXP x, size_t *dim, const char *arg)
     return rank;
 }
 
-void glue_floats_into(SEXP x, float *out, const char *arg)
+void glue_rows_into(SEXP x, size_t first, size_t rows, int rank, const size_t *dim, float *out, const char *arg)
 {
-    size_t dim[LAM_MAX_RANK];
-    int rank = glue_dims(x, dim, arg);
     if (TYPEOF(x) == REALSXP)
-        lam_from_doubles(REAL(x), rank, dim, out);
+        lam_from_doubles(REAL(x), first, rows, rank, dim, out);
     else if (TYPEOF(x) == INTSXP)
-        lam_from_integers(INTEGER(x), rank, dim, out);
+        lam_from_integers(INTEGER(x), first, rows, rank, dim, out);
     else if (TYPEOF(x) == LGLSXP)
-        lam_from_integers(LOGICAL(x), rank, dim, out);
+        lam_from_integers(LOGICAL(x), first, rows, rank, dim, out);
     else
         fail_array(arg, x);
 }
@@ -49,7 +47,7 @@ float *glue_floats(SEXP x, size_t *rows, size_t *d, const char *arg)
     for (int i = 1; i < rank; i++)
         *d *= dim[i];
     float *out = (float *)R_alloc(*rows * *d + 1, sizeof(float));
-    glue_floats_into(x, out, arg);
+    glue_rows_into(x, 0, *rows, rank, dim, out, arg);
     return out;
 }
 
@@ -75,9 +73,9 @@ SEXP glue_array(const float *x, int rank, const size_t *dim)
     SEXP out = PROTECT(glue_new_array(rank, dim));
     size_t one = 1;
     if (rank == 0)
-        lam_to_doubles(x, 1, &one, REAL(out));
+        lam_to_doubles(x, 0, 1, 1, &one, REAL(out));
     else
-        lam_to_doubles(x, rank, dim, REAL(out));
+        lam_to_doubles(x, 0, dim[0], rank, dim, REAL(out));
     UNPROTECT(1);
     return out;
 }

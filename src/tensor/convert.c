@@ -42,11 +42,11 @@ static void block_in(const job *j, size_t r0, size_t r1, size_t c0, size_t c1)
         size_t at = j->rank > 2 ? place(c, j->rank, j->dim) : c;
         float *out = j->out + at;
         if (j->doubles) {
-            const double *x = j->doubles + c * j->all_rows;
+            const double *x = j->doubles + c * j->all_rows + j->first;
             for (size_t r = r0; r < r1; r++)
                 out[r * j->d] = (float)x[r];
         } else {
-            const int *x = j->integers + c * j->all_rows;
+            const int *x = j->integers + c * j->all_rows + j->first;
             for (size_t r = r0; r < r1; r++)
                 out[r * j->d] = x[r] == INT_MIN ? NAN : (float)x[r];
         }
@@ -98,27 +98,22 @@ static void convert(job *j, int rank, const size_t *dim)
     lam_parallel((j->rows + j->task_rows - 1) / j->task_rows, run, j);
 }
 
-void lam_from_doubles(const double *x, int rank, const size_t *dim, float *out)
+void lam_from_doubles(const double *x, size_t first, size_t rows, int rank, const size_t *dim, float *out)
 {
-    job j = {.doubles = x, .out = out, .rows = rank > 0 ? dim[0] : 1};
+    job j = {.doubles = x, .out = out, .first = first, .rows = rows};
     convert(&j, rank, dim);
 }
 
-void lam_from_integers(const int *x, int rank, const size_t *dim, float *out)
+void lam_from_integers(const int *x, size_t first, size_t rows, int rank, const size_t *dim, float *out)
 {
-    job j = {.integers = x, .out = out, .rows = rank > 0 ? dim[0] : 1};
+    job j = {.integers = x, .out = out, .first = first, .rows = rows};
     convert(&j, rank, dim);
 }
 
-void lam_rows_to_doubles(const float *x, size_t first, size_t rows, int rank, const size_t *dim, double *out)
+void lam_to_doubles(const float *x, size_t first, size_t rows, int rank, const size_t *dim, double *out)
 {
     job j = {.floats = x, .back = out, .first = first, .rows = rows};
     convert(&j, rank, dim);
-}
-
-void lam_to_doubles(const float *x, int rank, const size_t *dim, double *out)
-{
-    lam_rows_to_doubles(x, 0, rank > 0 ? dim[0] : 1, rank, dim, out);
 }
 
 lam_bad lam_find_bad(const float *x, size_t rows, size_t d)

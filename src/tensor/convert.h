@@ -9,13 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* out[r, ...] row-major = x[r, ...] column-major; dim[0] = rows.  Integers: NA becomes NaN. */
-void lam_from_doubles(const double *x, int rank, const size_t *dim, float *out);
-void lam_from_integers(const int *x, int rank, const size_t *dim, float *out);
-/* The way back. */
-void lam_to_doubles(const float *x, int rank, const size_t *dim, double *out);
-/* The same, for a block of `rows` samples that starts at row `first` of an array of dim[0] samples. */
-void lam_rows_to_doubles(const float *x, size_t first, size_t rows, int rank, const size_t *dim, double *out);
+/* Samples first .. first + rows - 1 of a column-major array of dim[0] samples, row-major into out.
+ * Integers: NA becomes NaN. */
+void lam_from_doubles(const double *x, size_t first, size_t rows, int rank, const size_t *dim, float *out);
+void lam_from_integers(const int *x, size_t first, size_t rows, int rank, const size_t *dim, float *out);
+/* The way back: x holds those samples, out is the whole array. */
+void lam_to_doubles(const float *x, size_t first, size_t rows, int rank, const size_t *dim, double *out);
 
 /* How many of the columns of a rows x d row-major array hold a NaN or infinite number, with the
  * first such column and the number of rows concerned. */

@@ -1,0 +1,403 @@
+#include "nn/loop.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "kernels/kernels.h"
+#include "nn/update.h"
+
+/* Every so many batches the weights are put by, to have something to go back to. */
+enum { GOOD_EVERY = 64 };
+
+/* ---- set-up --------------------------------------------------------------------------------- */
+
+static lam_status new_floats(float **out, size_t n, lam_error *err)
+{
+    void *p = NULL;
+    LAM_TRY(lam_new(&p, n, sizeof(float), "a batch", err));
+    *out = p;
+    return LAM_OK;
+}
+
+/* Weights, slots, average and accumulated gradients, one behind the other. */
+static size_t state_floats(const lam_net *net)
+{
+    return net->n * (size_t)(1 + net->n_slots + (net->ema != NULL) + (net->accumulated != NULL));
+}
+
+static void each_state(lam_loop *loop, bool restore)
+{
+    lam_net *net = loop->net;
+    float *parts[LAM_MAX_SLOTS + 3];
+    int n = 0;
+    parts[n++] = net->weights;
+    for (int s = 0; s < net->n_slots; s++)
+        parts[n++] = net->slot[s];
+    if (net->ema)
+        parts[n++] = net->ema;
+    if (net->accumulated)
+        parts[n++] = net->accumulated;
+    for (int i = 0; i < n; i++) {
+        float *kept = loop->good + (size_t)i * net->n;
+        memcpy(restore ? parts[i] : kept, restore ? kept : parts[i], net->n * sizeof(float));
+    }
+}
+
+static lam_status check_targets(lam_loop *loop, lam_error *err)
+{
+    const lam_net *net = loop->net;
+    const lam_data *data = loop->data;
+    bool sparse = !net->own_loss && net->loss.type->sparse;
+    size_t want = sparse ? loop->per : loop->per * loop->d;
+    if (data->x_d != lam_shape_count(&net->in)) {
+        char text[128];
+        return lam_fail(err, LAM_ESHAPE, "`x` has %zu numbers a sample; the model takes shape %s.",
+                        data->x_d, lam_shape_text(&net->in, text, sizeof text));
+    }
+    if (net->own_loss)
+        want = data->y_d;
+    if (data->y_d != want)
+        return lam_fail(err, LAM_ESHAPE,
+                        "`y` has %zu number(s) a sample; the model's output and its loss, %s, need %zu.%s",
+                        data->y_d, net->loss.type->name, want,
+                        sparse ? " This loss takes class numbers: for one-hot rows use \"categorical_crossentropy\"."
+                        : data->y_d == loop->per && loop->d > 1
+                            ? " For class numbers use to_categorical() or \"sparse_categorical_crossentropy\"."
+                            : "");
+    loop->y_d = data->y_d / loop->per;
+    if (!net->own_loss && net->loss.type->check)
+        return net->loss.type->check(&net->loss, loop->n * loop->per, loop->d, loop->y_d,
+                                     data->y + loop->first * data->y_d, err);
+    return LAM_OK;
+}
+
+static lam_status make_metrics(lam_loop *loop, const lam_metric_list *list, lam_error *err)
+{
+    void *p = NULL;
+    size_t n = (size_t)(list->n + list->n_weighted);
+    LAM_TRY(lam_new(&p, n, sizeof(lam_metric), "metrics", err));
+    loop->metric = p;
+    LAM_TRY(lam_new(&p, n, sizeof(double *), "metrics", err));
+    loop->state = p;
+    loop->n_metrics = (int)n;
+    loop->n_weighted = list->n_weighted;
+    size_t total = 0;
+    for (size_t i = 0; i < n; i++) {
+        lam_metric *m = &loop->metric[i];
+        LAM_TRY(lam_metric_read(&list->spec[i], loop->d, loop->y_d, m, err));
+        total += m->type->state_count(m, loop->d);
+    }
+    LAM_TRY(lam_new(&p, total, sizeof(double), "metrics", err));
+    loop->states = p;
+    loop->n_states = total;
+    total = 0;
+    for (size_t i = 0; i < n; i++) {
+        loop->state[i] = loop->states + total;
+        total += loop->metric[i].type->state_count(&loop->metric[i], loop->d);
+    }
+    return LAM_OK;
+}
+
+/* Room for batches of `batch` samples. */
+static lam_status make_room(lam_loop *loop, size_t batch, lam_error *err)
+{
+    lam_free(loop->x);
+    lam_free(loop->y);
+    lam_free(loop->w);
+    lam_free(loop->scale);
+    lam_free(loop->pred);
+    lam_free(loop->value);
+    lam_plan_free(loop->plan);
+    loop->x = loop->y = loop->w = loop->scale = loop->pred = NULL;
+    loop->value = NULL;
+    loop->plan = NULL;
+    loop->batch = batch;
+    size_t rows = lam_mul(batch, loop->per);
+    void *p = NULL;
+    LAM_TRY(new_floats(&loop->x, lam_mul(batch, loop->data->x_d), err));
+    LAM_TRY(new_floats(&loop->y, lam_mul(batch, loop->data->y_d), err));
+    LAM_TRY(new_floats(&loop->w, rows, err));
+    LAM_TRY(new_floats(&loop->scale, rows, err));
+    LAM_TRY(new_floats(&loop->pred, lam_mul(rows, loop->d), err));
+    LAM_TRY(lam_new(&p, rows, sizeof(double), "a batch", err));
+    loop->value = p;
+    return lam_plan_new(&loop->plan, loop->net, 0, loop->net->n_layers, batch,
+                        loop->training ? LAM_PLAN_TRAIN : LAM_PLAN_PREDICT, err);
+}
+
+lam_status lam_loop_new(lam_loop **out, lam_net *net, const lam_data *data, size_t first, size_t n,
+                        size_t batch, bool training, const lam_metric_list *metrics, lam_error *err)
+{
+    void *p = NULL;
+    lam_status status;
+    *out = NULL;
+    if (!net->compiled)
+        return lam_fail(err, LAM_ESTATE, "The model has not been compiled.");
+    if (first + n > data->n || n == 0)
+        return lam_fail(err, LAM_EDATA, "There are no samples.");
+    LAM_TRY(lam_new(&p, 1, sizeof(lam_loop), "a loop", err));
+    lam_loop *loop = p;
+    loop->net = net;
+    loop->data = data;
+    loop->training = training;
+    loop->first = first;
+    loop->n = n;
+    loop->d = lam_shape_last(&net->out);
+    loop->per = lam_shape_count(&net->out) / loop->d;
+    loop->loss = net->loss;
+    loop->fused = lam_net_fuses_head(net);
+    if (loop->fused)
+        loop->loss.from_logits = true;
+    if ((status = check_targets(loop, err)) != LAM_OK ||
+        (status = make_metrics(loop, metrics, err)) != LAM_OK ||
+        (status = make_room(loop, batch < n ? batch : n, err)) != LAM_OK)
+        goto failed;
+    if (training && (status = new_floats(&loop->good, state_floats(net), err)) != LAM_OK)
+        goto failed;
+    *out = loop;
+    return LAM_OK;
+failed:
+    lam_loop_free(loop);
+    return status;
+}
+
+void lam_loop_free(lam_loop *loop)
+{
+    if (!loop)
+        return;
+    lam_free(loop->order);
+    lam_free(loop->x);
+    lam_free(loop->y);
+    lam_free(loop->w);
+    lam_free(loop->scale);
+    lam_free(loop->pred);
+    lam_free(loop->value);
+    lam_free(loop->metric);
+    lam_free(loop->state);
+    lam_free(loop->states);
+    lam_free(loop->good);
+    lam_plan_free(loop->plan);
+    lam_free(loop);
+}
+
+/* ---- an epoch ------------------------------------------------------------------------------- */
+
+lam_status lam_loop_start(lam_loop *loop, bool shuffle, uint64_t epoch, lam_error *err)
+{
+    loop->at = 0;
+    loop->batches = 0;
+    loop->loss_sum = loop->loss_count = 0;
+    if (loop->n_states)
+        memset(loop->states, 0, loop->n_states * sizeof(double));
+    loop->shuffled = shuffle;
+    if (!shuffle)
+        return LAM_OK;
+    if (!loop->order) {
+        void *p = NULL;
+        LAM_TRY(lam_new(&p, loop->n, sizeof(uint32_t), "the order of the samples", err));
+        loop->order = p;
+    }
+    lam_rng rng = {.seed = loop->net->seed, .stream = LAM_STREAM_SHUFFLE, .step = epoch};
+    lam_random_permutation(&rng, loop->order, loop->n);
+    if (loop->first)
+        for (size_t i = 0; i < loop->n; i++)
+            loop->order[i] += (uint32_t)loop->first;
+    return LAM_OK;
+}
+
+bool lam_loop_done(const lam_loop *loop)
+{
+    return loop->at >= loop->n;
+}
+
+/* ---- a batch -------------------------------------------------------------------------------- */
+
+static void fetch(lam_loop *loop, size_t rows)
+{
+    const uint32_t *order = loop->shuffled ? loop->order + loop->at : NULL;
+    size_t first = loop->first + loop->at;
+    loop->input = order ? NULL : lam_data_rows(loop->data, first);
+    if (loop->input) {
+        memcpy(loop->y, loop->data->y + first * loop->data->y_d, rows * loop->data->y_d * sizeof(float));
+        if (loop->data->w)
+            memcpy(loop->w, loop->data->w + first, rows * sizeof(float));
+    } else {
+        lam_data_gather(loop->data, order, first, rows, loop->x, loop->y, loop->w);
+        loop->input = loop->x;
+    }
+    if (loop->data->w && loop->per > 1) /* a sample's weight is every one of its rows' */
+        for (size_t r = rows; r-- > 0;)
+            for (size_t t = 0; t < loop->per; t++)
+                loop->w[r * loop->per + t] = loop->w[r];
+}
+
+static void predict(lam_loop *loop, size_t rows)
+{
+    loop->run = (lam_run){
+        .rows = rows,
+        .training = loop->training,
+        .update_state = loop->training,
+        .linear_head = loop->fused,
+        .seed = loop->net->seed,
+        .step = loop->net->batches,
+    };
+    loop->output = lam_plan_forward(loop->plan, loop->input, &loop->run);
+}
+
+/* The batch's mean loss without penalties, and its gradient by the output. */
+static double score(lam_loop *loop, size_t rows)
+{
+    size_t n = rows * loop->per;
+    const float *w = loop->data->w ? loop->w : NULL;
+    float each = loop->net->sum_loss ? 1.0f : 1.0f / (float)n;
+    float *gradient = loop->training ? lam_plan_output_gradient(loop->plan) : NULL;
+    if (gradient)
+        for (size_t r = 0; r < n; r++)
+            loop->scale[r] = w ? w[r] * each : each;
+    loop->loss.type->eval(&loop->loss, n, loop->d, loop->y, loop->output, loop->value, loop->scale, gradient);
+    double sum = 0;
+    for (size_t r = 0; r < n; r++)
+        sum += w ? (double)w[r] * loop->value[r] : loop->value[r];
+    return loop->net->sum_loss ? sum : sum / (double)n;
+}
+
+static void measure(lam_loop *loop, size_t rows)
+{
+    if (loop->n_metrics == 0)
+        return;
+    size_t n = rows * loop->per;
+    const float *pred = loop->output;
+    if (loop->fused) {
+        const lam_layer *last = &loop->net->layers[loop->net->n_layers - 1];
+        lam_activation_forward(last->type->closing(last), n, loop->d, pred, loop->pred);
+        pred = loop->pred;
+    }
+    for (int i = 0; i < loop->n_metrics; i++) {
+        const lam_metric *m = &loop->metric[i];
+        bool weighted = i >= loop->n_metrics - loop->n_weighted;
+        m->type->update(m, n, loop->d, loop->y_d, loop->y, pred,
+                        weighted && loop->data->w ? loop->w : NULL, loop->state[i]);
+    }
+}
+
+static lam_status explode(lam_loop *loop, size_t rows, double loss, lam_error *err)
+{
+    const lam_net *net = loop->net;
+    char where[LAM_NAME_MAX + 32] = "the loss";
+    lam_plan *probe = NULL;
+    if (lam_plan_new(&probe, net, 0, net->n_layers, rows, LAM_PLAN_KEEP, NULL) == LAM_OK) {
+        lam_plan_forward(probe, loop->input, &loop->run);
+        int bad = lam_plan_first_bad(probe, rows);
+        if (bad >= 0)
+            snprintf(where, sizeof where, "layer `%s`", net->layers[bad].name);
+        lam_plan_free(probe);
+    }
+    if (loop->good_batches != UINT64_MAX) {
+        each_state(loop, true);
+        loop->net->batches = loop->good_batches;
+    }
+    lam_fail(err, LAM_ENUMERIC, "The loss became %s in batch %llu; it began in %s.",
+             isnan(loss) ? "NaN" : "infinite", (unsigned long long)loop->batches + 1, where);
+    if (err) {
+        snprintf(err->arg, sizeof err->arg, "%s", where);
+        snprintf(err->actual, sizeof err->actual, "%llu", (unsigned long long)loop->batches + 1);
+    }
+    return LAM_ENUMERIC;
+}
+
+/* Counts the batch whose loss (without penalties) is `loss`; in training also takes the step. */
+static lam_status finish_batch(lam_loop *loop, size_t rows, double loss, lam_error *err)
+{
+    loss += lam_net_penalty(loop->net) + loop->plan->activity_penalty;
+    if (loop->training && !isfinite(loss))
+        return explode(loop, rows, loss, err);
+    if (loop->training) {
+        if (loop->batches % GOOD_EVERY == 0) {
+            each_state(loop, false);
+            loop->good_batches = loop->net->batches;
+        }
+        lam_plan_backward(loop->plan, loop->input, &loop->run, false);
+        lam_net_penalty_gradient(loop->net, loop->plan->grads);
+        lam_net_update(loop->net, loop->plan->grads);
+    }
+    measure(loop, rows);
+    loop->last_loss = loss;
+    loop->loss_sum += loss * (double)rows;
+    loop->loss_count += (double)rows;
+    loop->at += rows;
+    loop->batches++;
+    return LAM_OK;
+}
+
+static size_t next_rows(const lam_loop *loop)
+{
+    size_t left = loop->n - loop->at;
+    return left < loop->batch ? left : loop->batch;
+}
+
+lam_status lam_loop_run(lam_loop *loop, size_t max_batches, double seconds, lam_error *err)
+{
+    double until = lam_seconds() + seconds;
+    if (loop->net->own_loss)
+        return lam_fail(err, LAM_ESTATE, "A loss of one's own needs the step in two.");
+    if (loop->batches == 0)
+        loop->good_batches = UINT64_MAX;
+    for (size_t done = 0; done < max_batches && !lam_loop_done(loop); done++) {
+        size_t rows = next_rows(loop);
+        fetch(loop, rows);
+        predict(loop, rows);
+        LAM_TRY(finish_batch(loop, rows, score(loop, rows), err));
+        if (lam_seconds() >= until)
+            break;
+    }
+    if (loop->training && lam_loop_done(loop) && !lam_all_finite(loop->net->n, loop->net->weights))
+        return explode(loop, 1, NAN, err);
+    return LAM_OK;
+}
+
+lam_status lam_loop_feed(lam_loop *loop, const lam_data *data, lam_error *err)
+{
+    if (data->x_d != loop->data->x_d || data->y_d != loop->data->y_d)
+        return lam_fail(err, LAM_ESHAPE, "A batch has %zu inputs and %zu targets a sample; the first had %zu and %zu.",
+                        data->x_d, data->y_d, loop->data->x_d, loop->data->y_d);
+    loop->data = data;
+    loop->first = 0;
+    loop->n = data->n;
+    loop->at = 0;
+    loop->shuffled = false;
+    LAM_TRY(check_targets(loop, err));
+    return data->n > loop->batch ? make_room(loop, data->n, err) : LAM_OK;
+}
+
+lam_status lam_loop_forward(lam_loop *loop, size_t *rows, lam_error *err)
+{
+    if (lam_loop_done(loop))
+        return lam_fail(err, LAM_ESTATE, "The epoch is over.");
+    if (loop->batches == 0)
+        loop->good_batches = UINT64_MAX;
+    *rows = next_rows(loop);
+    fetch(loop, *rows);
+    predict(loop, *rows);
+    return LAM_OK;
+}
+
+lam_status lam_loop_backward(lam_loop *loop, double value, const float *gradient, lam_error *err)
+{
+    size_t rows = loop->run.rows;
+    if (loop->training)
+        memcpy(lam_plan_output_gradient(loop->plan), gradient, rows * loop->per * loop->d * sizeof(float));
+    return finish_batch(loop, rows, value, err);
+}
+
+double lam_loop_loss(const lam_loop *loop)
+{
+    return loop->loss_count > 0 ? loop->loss_sum / loop->loss_count : NAN;
+}
+
+double lam_loop_metric(const lam_loop *loop, int i)
+{
+    return loop->metric[i].type->result(&loop->metric[i], loop->d, loop->state[i]);
+}

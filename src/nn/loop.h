@@ -1,0 +1,76 @@
+/* Going through data batch by batch, to train or to test.
+ *
+ * One loop serves a whole fit(): lam_loop_start() begins an epoch, lam_loop_run() does as many
+ * batches as it is given time for, and the running loss and metrics can be read at any point.
+ * Between two calls the network is whole. */
+#ifndef LAM_NN_LOOP_H
+#define LAM_NN_LOOP_H
+
+#include "nn/data.h"
+#include "nn/metric.h"
+#include "nn/plan.h"
+
+typedef struct lam_loop {
+    lam_net *net;
+    const lam_data *data;
+    bool training;
+    size_t first, n;        /* rows of the data that belong to this loop */
+    size_t batch;           /* samples a batch */
+    uint32_t *order;        /* this epoch's permutation; NULL until one is asked for */
+    bool shuffled;
+
+    /* One sample gives `per` rows of d outputs, and has as many rows of y_d targets. */
+    size_t per, d, y_d;
+    lam_plan *plan;
+    bool fused;             /* the loss takes the weighted sums: see lam_loss_type.logits_of */
+    lam_loss loss;
+    float *x, *y, *w, *scale, *pred;
+    double *value;
+    const float *input;     /* of the batch under way */
+    const float *output;    /* its predictions */
+    lam_run run;
+
+    int n_metrics, n_weighted; /* the weighted ones come last */
+    lam_metric *metric;
+    double **state;
+    double *states;
+    size_t n_states;
+
+    size_t at;              /* samples of this epoch done */
+    uint64_t batches;       /* batches of this epoch done */
+    double loss_sum, loss_count, last_loss;
+
+    float *good;            /* weights and optimizer state, known to give a finite loss */
+    uint64_t good_batches;
+} lam_loop;
+
+typedef struct lam_metric_list {
+    int n, n_weighted;
+    const lam_spec *spec;   /* n of them, then n_weighted */
+} lam_metric_list;
+
+/* Checks shapes and targets.  The data must outlive the loop or be replaced by lam_loop_feed(). */
+lam_status lam_loop_new(lam_loop **loop, lam_net *net, const lam_data *data, size_t first, size_t n,
+                        size_t batch, bool training, const lam_metric_list *metrics, lam_error *err);
+void lam_loop_free(lam_loop *loop);
+
+/* Begins an epoch (1-based; its number keys the shuffle). */
+lam_status lam_loop_start(lam_loop *loop, bool shuffle, uint64_t epoch, lam_error *err);
+bool lam_loop_done(const lam_loop *loop);
+
+/* At most max_batches batches, for about `seconds`.  A loss that is not finite in training stops
+ * with LAM_ENUMERIC, the last good weights put back. */
+lam_status lam_loop_run(lam_loop *loop, size_t max_batches, double seconds, lam_error *err);
+
+/* All rows of `data` as the next batch (same widths as before), as a generator gives them. */
+lam_status lam_loop_feed(lam_loop *loop, const lam_data *data, lam_error *err);
+
+/* The step in two, for a loss of the caller's own: after forward, loop->y and loop->output hold
+ * `rows` samples of targets and predictions; backward takes the loss and its gradient. */
+lam_status lam_loop_forward(lam_loop *loop, size_t *rows, lam_error *err);
+lam_status lam_loop_backward(lam_loop *loop, double value, const float *gradient, lam_error *err);
+
+double lam_loop_loss(const lam_loop *loop);      /* running mean of this epoch */
+double lam_loop_metric(const lam_loop *loop, int i);
+
+#endif

@@ -1,0 +1,20 @@
+/* One optimizer step: from gradients to new weights, in Keras' order: penalties, accumulation,
+ * clipping, weight decay, the optimizer's rule, constraints, the running average. */
+#ifndef LAM_NN_UPDATE_H
+#define LAM_NN_UPDATE_H
+
+#include "nn/net.h"
+
+/* The weights' penalties, which belong to the loss. */
+double lam_net_penalty(const lam_net *net);
+/* Adds the penalties' gradients of the trained weights. */
+void lam_net_penalty_gradient(const lam_net *net, float *grads);
+
+/* Takes the gradients of one batch (penalties included; overwritten) and counts the batch. */
+void lam_net_update(lam_net *net, float *grads);
+
+/* At the end of a training with use_ema and no overwrite frequency: the weights become their
+ * running average. */
+void lam_net_finish(lam_net *net);
+
+#endif
