@@ -18,7 +18,7 @@ typedef struct lam_rng {
 } lam_rng;
 
 /* Streams that are no layer's.  Layer i draws from stream 16 * (i + 1) .. 16 * (i + 1) + 15. */
-enum { LAM_STREAM_SHUFFLE = 1, LAM_STREAM_SEEDS = 2, LAM_STREAM_SPLIT = 3 };
+enum { LAM_STREAM_SHUFFLE = 1, LAM_STREAM_SEEDS = 2, LAM_STREAM_SPLIT = 3, LAM_STREAM_INITIALIZER = 4 };
 #define LAM_STREAM_LAYER(i, k) ((uint32_t)(16 * ((i) + 1) + (k)))
 
 void lam_philox(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]);

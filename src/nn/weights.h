@@ -28,8 +28,9 @@ lam_status lam_initializer_read(const lam_spec *spec, lam_initializer *init, lam
  * receptive, receptive = the product of the other dimensions; for rank 1 both are the length. */
 lam_status lam_initializer_fill(const lam_initializer *init, const lam_shape *shape,
                                 const lam_rng *rng, float *out, lam_error *err);
-/* Canonical name for an alias, or NULL. */
 const char *lam_initializer_name(lam_initializer_id id);
+/* Pairs alias, name, ended by NULL; so are the other lists of aliases. */
+extern const char *const lam_initializer_aliases[];
 
 /* ---- regularizers (regularizer.c): the penalty is added to the loss ------------------------- */
 
@@ -38,6 +39,10 @@ const char *lam_initializer_name(lam_initializer_id id);
 typedef struct lam_regularizer {
     float l1, l2;
 } lam_regularizer;
+
+/* The names of the types, ended by NULL, and their aliases. */
+extern const char *const lam_regularizer_names[];
+extern const char *const lam_regularizer_aliases[];
 
 lam_status lam_regularizer_read(const lam_spec *spec, lam_regularizer *reg, lam_error *err);
 double lam_regularizer_value(const lam_regularizer *reg, size_t n, const float *w);
@@ -58,10 +63,19 @@ typedef enum {
 typedef struct lam_constraint {
     lam_constraint_id id;
     float max_value, min_value, rate;
-    unsigned axes; /* bit i: the norm runs over dimension i (0-based here, 1-based in R) */
+    unsigned axes; /* bit i: the norm runs over dimension i (0-based here, 1-based in R);
+                      bit LAM_AXIS_FROM_END + i: over the last dimension but i (-1 - i in R) */
 } lam_constraint;
 
+enum { LAM_AXIS_FROM_END = 8 };
+
+/* The names of the types, ended by NULL, and their aliases. */
+extern const char *const lam_constraint_names[];
+extern const char *const lam_constraint_aliases[];
+
 lam_status lam_constraint_read(const lam_spec *spec, lam_constraint *constraint, lam_error *err);
+/* Fails when the constraint names a dimension that the weight does not have. */
+lam_status lam_constraint_check(const lam_constraint *constraint, const lam_shape *shape, lam_error *err);
 void lam_constraint_apply(const lam_constraint *constraint, const lam_shape *shape, float *w);
 
 #endif
