@@ -42,14 +42,14 @@ $(foreach build,$(BUILDS),$(eval $(call c_build,$(build))))
 -include $(foreach build,$(BUILDS),$(patsubst %.c,build/c/$(build)/%.d,$(CORE) $(TESTS)))
 
 # The flags that configure finds, for the C compiler's @file.
-build/blas.libs: configure src/Makevars.in tools/probe-blas.c
+build/blas.libs: configure src/Makevars.in tools/probe-blas.c | setup
 	@sh tools/copy.sh build/lamina
 	@cd build/lamina && ./configure
 	@sed -n 's/^PKG_CPPFLAGS = -I\. *//p' build/lamina/src/Makevars > build/blas.cppflags
 	@sed -n 's/^PKG_LIBS = *//p' build/lamina/src/Makevars > $@
 $(patsubst %.c,build/c/blas/%.o,$(CORE) $(TESTS)): build/blas.libs
 
-build/tiers: tools/tiers.c src/kernels/cpu.c src/base/status.c
+build/tiers: tools/tiers.c src/kernels/cpu.c src/base/status.c | setup
 	@mkdir -p build
 	$(CC) -std=gnu11 -O1 -Isrc $^ -o $@
 
@@ -64,7 +64,7 @@ san tsan:
 check:
 	@sh tools/setup.sh knitr rmarkdown
 	@sh tools/copy.sh build/lamina
-	cd build && R CMD build lamina && _R_CHECK_FORCE_SUGGESTS_=false \
+	cd build && rm -f lamina_*.tar.gz && R CMD build lamina && _R_CHECK_FORCE_SUGGESTS_=false \
 	    R CMD check --no-manual --as-cran lamina_*.tar.gz
 
 docs:

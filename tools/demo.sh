@@ -11,4 +11,4 @@ for script in "$examples"/*.R; do
 done
 echo
 echo "Pictures:"
-ls -1 "$PWD"/*.png
+find "$PWD" -name '*.png' | sort

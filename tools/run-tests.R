@@ -2,6 +2,7 @@
 # counted by test; a file that cannot be run counts as one failed test.
 
 library(testthat)
+options(testthat.summary.max_reports = 100L)
 
 count <- function(results) {
   each <- as.data.frame(results)
@@ -14,7 +15,7 @@ counts <- tryCatch(
   count(test_dir(
     file.path("tests", "testthat"),
     package = "lamina", load_package = "installed",
-    reporter = CheckReporter$new(), stop_on_failure = FALSE
+    reporter = SummaryReporter$new(show_praise = FALSE), stop_on_failure = FALSE
   )),
   error = function(e) {
     message(conditionMessage(e))

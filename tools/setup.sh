@@ -19,15 +19,24 @@ has_apt() {
     command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }
 }
 
-# The list of packages is fetched once, before the first install.
+# Debian's R packages serve Debian's R only.
+has_debian_r() {
+    dpkg-query -S "$(R RHOME)/bin/R" >/dev/null 2>&1
+}
+
+# The list of packages is fetched once, before the first question to apt.
+apt_update() {
+    [ -z "$apt_is_fresh" ] || return 0
+    apt_is_fresh=yes
+    as_root apt-get update -qq >>build/setup.log 2>&1 ||
+        echo "lamina: apt-get update failed; going on with what apt knows"
+}
+
 apt_install() {
-    if [ -z "$apt_is_fresh" ]; then
-        as_root apt-get update -qq || echo "lamina: apt-get update failed; going on with what apt knows"
-        apt_is_fresh=yes
-    fi
+    apt_update
     echo "lamina: installing with apt: $*"
-    as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -qq --no-install-recommends "$@" >>build/setup.log 2>&1
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        -o DPkg::Lock::Timeout=300 "$@" >>build/setup.log 2>&1
 }
 
 # Those of the arguments that R does not find.  (Loading them all to see would take seconds.)
@@ -38,19 +47,30 @@ missing() {
     cat("\n", paste(wanted[!found], collapse = " "), sep = "")' "$@" | tail -n 1
 }
 
-need_program() {
-    command -v "$1" >/dev/null && return
-    has_apt && apt_install "$2"
-    command -v "$1" >/dev/null && return
-    echo "lamina needs $3: install it and try again." >&2
+compiles() {
+    printf '#include <stdio.h>\nint main(void) { return 0; }\n' |
+        cc -x c - -o build/compiles 2>/dev/null && rm build/compiles
+}
+
+# need WHAT PACKAGES TEST...: where the test fails, apt's packages are tried.
+need() {
+    what=$1 packages=$2
+    shift 2
+    "$@" >/dev/null && return
+    # shellcheck disable=SC2086 # a list
+    has_apt && apt_install $packages
+    "$@" >/dev/null && return
+    echo "lamina needs $what: install it and try again." >&2
     exit 1
 }
 
 install_with_apt() {
+    apt_update
     for package in "$@"; do
         deb="r-cran-$(echo "$package" | tr '[:upper:]' '[:lower:]')"
         apt-cache show "$deb" >/dev/null 2>&1 && debs="$debs $deb"
     done
+    # shellcheck disable=SC2086 # a list
     [ -z "$debs" ] || apt_install $debs
 }
 
@@ -65,9 +85,10 @@ install_with_r() {
 }
 
 mkdir -p build
-need_program R r-base-core "R (4.1 or later)"
-need_program cc gcc "a C compiler"
-need_program make make "make"
+: >build/setup.log
+need "R (4.1 or later)" "r-base-core" command -v Rscript
+need "make" "make" command -v make
+need "a C compiler" "gcc libc6-dev" compiles
 
 # Optional: a fast BLAS, which R itself then uses too.
 if has_apt && command -v dpkg-query >/dev/null &&
@@ -75,8 +96,9 @@ if has_apt && command -v dpkg-query >/dev/null &&
     apt_install libopenblas-dev || echo "lamina: no OpenBLAS from apt; going on without"
 fi
 
+# shellcheck disable=SC2086 # lists, here and below
 absent=$(missing $wanted)
-if [ -n "$absent" ] && has_apt; then
+if [ -n "$absent" ] && has_apt && has_debian_r; then
     install_with_apt $absent
     absent=$(missing $absent)
 fi
