@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/fpu.h"
 
 #if defined(__x86_64__) || defined(__i386__)
 #define LAM_PAUSE() __builtin_ia32_pause()
@@ -58,6 +59,7 @@ static void *worker_main(void *arg)
     int me = (int)(intptr_t)arg;
     unsigned seen = 0;
     this_worker = me;
+    lam_fpu_enter();
     for (;;) {
         int spins = 0;
         while (atomic_load_explicit(&pool.generation, memory_order_acquire) == seen) {

@@ -1,0 +1,248 @@
+/* Data, and going through it: what fit(), evaluate() and train_on_batch() call. */
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "glue/handle.h"
+#include "kernels/kernels.h"
+#include "tensor/convert.h"
+
+static void free_data(SEXP ptr)
+{
+    lam_data_free(R_ExternalPtrAddr(ptr));
+    R_ClearExternalPtr(ptr);
+}
+
+static void fill(SEXP x, float *out, const char *arg)
+{
+    size_t dim[LAM_MAX_RANK];
+    int rank = glue_dims(x, dim, arg);
+    glue_rows_into(x, 0, dim[0], rank, dim, out, arg);
+}
+
+static size_t per_sample(SEXP x, size_t *n, const char *arg)
+{
+    size_t dim[LAM_MAX_RANK], d = 1;
+    int rank = glue_dims(x, dim, arg);
+    for (int i = 1; i < rank; i++)
+        d *= dim[i];
+    *n = dim[0];
+    return d;
+}
+
+static void check_rows(size_t n, size_t expected, const char *arg)
+{
+    if (n != expected) {
+        lam_error err;
+        char text[64];
+        snprintf(text, sizeof text, "as many samples as `x`, %zu", expected);
+        glue_check(lam_fail_arg(&err, LAM_EDATA, arg, text, "%zu", n), &err);
+    }
+}
+
+/* x: an array, samples first, or list(p, i, x, dim): the columns of a sparse matrix.  y, w: arrays
+ * or NULL. */
+SEXP ffi_data_new(SEXP x, SEXP y, SEXP w)
+{
+    lam_error err;
+    lam_data *data = NULL;
+    bool sparse = TYPEOF(x) == VECSXP;
+    size_t n, y_n, x_d, y_d = 0, nonzeros = 0;
+    if (sparse) {
+        n = (size_t)INTEGER(VECTOR_ELT(x, 3))[0];
+        x_d = (size_t)INTEGER(VECTOR_ELT(x, 3))[1];
+        nonzeros = (size_t)Rf_xlength(VECTOR_ELT(x, 1));
+    } else {
+        x_d = per_sample(x, &n, "x");
+    }
+    if (y != R_NilValue) {
+        y_d = per_sample(y, &y_n, "y");
+        check_rows(y_n, n, "y");
+    }
+    if (w != R_NilValue)
+        check_rows((size_t)Rf_xlength(w), n, "sample_weight");
+    SEXP ptr = PROTECT(glue_new_pointer("data", free_data, R_NilValue));
+    glue_check(lam_data_new(&data, n, x_d, y_d, w != R_NilValue, sparse, nonzeros, &err), &err);
+    R_SetExternalPtrAddr(ptr, data);
+    uint64_t mode = glue_enter();
+    glue_leave(mode); /* starts the threads that the conversion uses */
+    if (sparse) {
+        SEXP values = VECTOR_ELT(x, 2);
+        glue_check(lam_data_set_columns(data, INTEGER(VECTOR_ELT(x, 0)), INTEGER(VECTOR_ELT(x, 1)),
+                                        values == R_NilValue ? NULL : REAL(values), &err), &err);
+    } else {
+        fill(x, data->x, "x");
+    }
+    if (y != R_NilValue)
+        fill(y, data->y, "y");
+    if (w != R_NilValue)
+        fill(w, data->w, "sample_weight");
+    UNPROTECT(1);
+    return ptr;
+}
+
+/* c(inputs, targets, weights): does that part hold numbers that are not finite? */
+SEXP ffi_data_bad(SEXP ptr)
+{
+    const lam_data *data = glue_get_data(ptr);
+    size_t inputs = data->x ? data->n * data->x_d : (size_t)data->row_start[data->n];
+    SEXP out = Rf_allocVector(LGLSXP, 3);
+    LOGICAL(out)[0] = !lam_all_finite(inputs, data->x ? data->x : data->value);
+    LOGICAL(out)[1] = data->y && !lam_all_finite(data->n * data->y_d, data->y);
+    LOGICAL(out)[2] = data->w && !lam_all_finite(data->n, data->w);
+    return out;
+}
+
+static void free_loop(SEXP ptr)
+{
+    lam_loop_free(R_ExternalPtrAddr(ptr));
+    R_ClearExternalPtr(ptr);
+}
+
+static lam_spec *read_specs(SEXP list, SEXP weighted, int *n, int *n_weighted)
+{
+    *n = (int)Rf_xlength(list);
+    *n_weighted = (int)Rf_xlength(weighted);
+    lam_spec *specs = (lam_spec *)R_alloc((size_t)(*n + *n_weighted) + 1, sizeof(lam_spec));
+    for (int i = 0; i < *n; i++)
+        specs[i] = glue_spec(VECTOR_ELT(list, i), "metrics");
+    for (int i = 0; i < *n_weighted; i++)
+        specs[*n + i] = glue_spec(VECTOR_ELT(weighted, i), "weighted_metrics");
+    return specs;
+}
+
+/* kind: "train", "test" or "probe"; rows first + 1 .. first + n of the data. */
+SEXP ffi_loop_new(SEXP net, SEXP data, SEXP first, SEXP n, SEXP batch_size, SEXP kind, SEXP metrics,
+                  SEXP weighted_metrics)
+{
+    lam_error err;
+    lam_loop *loop = NULL;
+    lam_metric_list list;
+    list.spec = read_specs(metrics, weighted_metrics, &list.n, &list.n_weighted);
+    const char *word = glue_string(kind, "kind");
+    lam_loop_kind k = strcmp(word, "train") == 0  ? LAM_LOOP_TRAIN
+                      : strcmp(word, "test") == 0 ? LAM_LOOP_TEST
+                                                  : LAM_LOOP_PROBE;
+    SEXP keep = PROTECT(Rf_list2(net, data));
+    SEXP ptr = PROTECT(glue_new_pointer("loop", free_loop, keep));
+    glue_check(lam_loop_new(&loop, glue_get_net(net)->net, glue_get_data(data), glue_count(first, "first"),
+                            glue_count(n, "n"), glue_count(batch_size, "batch_size"), k, &list, &err), &err);
+    R_SetExternalPtrAddr(ptr, loop);
+    UNPROTECT(2);
+    return ptr;
+}
+
+SEXP ffi_loop_start(SEXP ptr, SEXP shuffle, SEXP epoch)
+{
+    lam_error err;
+    glue_check(lam_loop_start(glue_get_loop(ptr), glue_flag(shuffle, "shuffle"), (uint64_t)glue_number(epoch, "epoch"), &err), &err);
+    return R_NilValue;
+}
+
+/* c(done, batches, samples, last batch's loss, running loss, metrics ...) */
+static SEXP report(const lam_loop *loop)
+{
+    enum { FIXED = 5 };
+    SEXP out = Rf_allocVector(REALSXP, FIXED + loop->n_metrics);
+    double *v = REAL(out);
+    v[0] = lam_loop_done(loop);
+    v[1] = (double)loop->batches;
+    v[2] = (double)loop->at;
+    v[3] = loop->last_loss;
+    v[4] = lam_loop_loss(loop);
+    for (int i = 0; i < loop->n_metrics; i++)
+        v[FIXED + i] = lam_loop_metric(loop, i);
+    return out;
+}
+
+SEXP ffi_loop_run(SEXP ptr, SEXP max_batches, SEXP seconds)
+{
+    lam_error err;
+    lam_loop *loop = glue_get_loop(ptr);
+    double most = glue_number(max_batches, "max_batches");
+    double time = glue_number(seconds, "seconds");
+    uint64_t mode = glue_enter();
+    lam_status status = lam_loop_run(loop, most >= 1e15 ? SIZE_MAX : (size_t)most, time, &err);
+    glue_leave(mode);
+    glue_check(status, &err);
+    return report(loop);
+}
+
+/* The names of the metrics, in the order of the report. */
+SEXP ffi_loop_names(SEXP ptr)
+{
+    const lam_loop *loop = glue_get_loop(ptr);
+    SEXP out = PROTECT(Rf_allocVector(STRSXP, loop->n_metrics));
+    for (int i = 0; i < loop->n_metrics; i++)
+        SET_STRING_ELT(out, i, Rf_mkCharCE(loop->metric[i].name, CE_UTF8));
+    UNPROTECT(1);
+    return out;
+}
+
+SEXP ffi_loop_feed(SEXP ptr, SEXP data)
+{
+    lam_error err;
+    lam_loop *loop = glue_get_loop(ptr);
+    glue_check(lam_loop_feed(loop, glue_get_data(data), &err), &err);
+    SETCADR(R_ExternalPtrProtected(ptr), data);
+    return R_NilValue;
+}
+
+/* list(y_true =, y_pred =) of the next batch. */
+SEXP ffi_loop_forward(SEXP ptr)
+{
+    lam_error err;
+    size_t rows = 0, dim[LAM_MAX_RANK + 1];
+    const char *names[] = {"y_true", "y_pred", ""};
+    lam_loop *loop = glue_get_loop(ptr);
+    uint64_t mode = glue_enter();
+    lam_status status = lam_loop_forward(loop, &rows, &err);
+    glue_leave(mode);
+    glue_check(status, &err);
+    SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+    const lam_shape *shape = &loop->net->out;
+    int rank = glue_batch_dims(shape, rows, dim);
+    SET_VECTOR_ELT(out, 1, glue_array(loop->output, rank, dim));
+    if (loop->data->y_d != lam_shape_count(shape)) {
+        dim[1] = loop->data->y_d;
+        rank = 2;
+    }
+    SET_VECTOR_ELT(out, 0, glue_array(loop->y, rank, dim));
+    UNPROTECT(1);
+    return out;
+}
+
+SEXP ffi_loop_backward(SEXP ptr, SEXP value, SEXP gradient)
+{
+    lam_error err;
+    size_t rows, d;
+    lam_loop *loop = glue_get_loop(ptr);
+    const float *dy = glue_floats(gradient, &rows, &d, "gradient");
+    if (rows * d != loop->run.rows * loop->per * loop->d)
+        glue_check(lam_fail(&err, LAM_ESHAPE, "The gradient of a loss must have the shape of the predictions."), &err);
+    double loss = glue_number(value, "value");
+    uint64_t mode = glue_enter();
+    lam_status status = lam_loop_backward(loop, loss, dy, &err);
+    glue_leave(mode);
+    glue_check(status, &err);
+    return report(loop);
+}
+
+/* list(loss =, weights = flat gradients as a list, inputs =) */
+SEXP ffi_loop_probe(SEXP ptr, SEXP training)
+{
+    const char *names[] = {"loss", "weights", "inputs", ""};
+    lam_loop *loop = glue_get_loop(ptr);
+    bool train = glue_flag(training, "training");
+    double loss = 0;
+    size_t dim[LAM_MAX_RANK + 1];
+    uint64_t mode = glue_enter();
+    const float *dx = lam_loop_probe(loop, train, &loss);
+    glue_leave(mode);
+    SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+    SET_VECTOR_ELT(out, 0, Rf_ScalarReal(loss));
+    SET_VECTOR_ELT(out, 1, glue_flat_list(loop->net, loop->plan->grads));
+    SET_VECTOR_ELT(out, 2, glue_array(dx, glue_batch_dims(&loop->net->in, loop->n, dim), dim));
+    UNPROTECT(1);
+    return out;
+}

@@ -1,0 +1,414 @@
+/* A network as R sees it: made from specs, described, its weights and state in and out. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "glue/handle.h"
+#include "kernels/kernels.h"
+#include "nn/update.h"
+#include "tensor/convert.h"
+
+static void free_net(SEXP ptr)
+{
+    glue_net *g = R_ExternalPtrAddr(ptr);
+    if (!g)
+        return;
+    R_ClearExternalPtr(ptr);
+    lam_plan_free(g->plan);
+    lam_free(g->x);
+    lam_net_free(g->net);
+    lam_free(g);
+}
+
+static SEXP list_get(SEXP list, const char *name)
+{
+    SEXP names = Rf_getAttrib(list, R_NamesSymbol);
+    if (TYPEOF(list) == VECSXP && names != R_NilValue)
+        for (R_xlen_t i = 0; i < Rf_xlength(list); i++)
+            if (strcmp(CHAR(STRING_ELT(names, i)), name) == 0)
+                return VECTOR_ELT(list, i);
+    return R_NilValue;
+}
+
+/* specs: a list of list(type =, name =, trainable =, config = list(...)). */
+SEXP ffi_net_new(SEXP specs, SEXP input_shape, SEXP seed)
+{
+    lam_error err;
+    void *p = NULL;
+    R_xlen_t n = Rf_xlength(specs);
+    lam_layer_spec *layers = (lam_layer_spec *)R_alloc((size_t)n + 1, sizeof(lam_layer_spec));
+    for (R_xlen_t i = 0; i < n; i++) {
+        SEXP spec = VECTOR_ELT(specs, i);
+        layers[i] = (lam_layer_spec){
+            .type = glue_string(list_get(spec, "type"), "type"),
+            .name = glue_string(list_get(spec, "name"), "name"),
+            .trainable = glue_flag(list_get(spec, "trainable"), "trainable"),
+            .config = glue_args(list_get(spec, "config"), "config"),
+        };
+    }
+    lam_shape in = {.rank = (int)Rf_xlength(input_shape)};
+    if (in.rank > LAM_MAX_RANK - 1)
+        glue_check(lam_fail(&err, LAM_ESHAPE, "An input has at most %d dimensions beside the samples.", LAM_MAX_RANK - 1), &err);
+    for (int i = 0; i < in.rank; i++)
+        in.dim[i] = (size_t)REAL(input_shape)[i];
+
+    SEXP ptr = PROTECT(glue_new_pointer("net", free_net, R_NilValue));
+    glue_check(lam_new(&p, 1, sizeof(glue_net), "a network", &err), &err);
+    glue_net *g = p;
+    R_SetExternalPtrAddr(ptr, g);
+    glue_check(lam_net_new(&g->net, layers, (int)n, &in, (uint64_t)glue_number(seed, "seed"), &err), &err);
+    UNPROTECT(1);
+    return ptr;
+}
+
+SEXP ffi_net_alive(SEXP ptr)
+{
+    return Rf_ScalarLogical(glue_find_net(ptr) != NULL);
+}
+
+static SEXP shape_numbers(const lam_shape *shape)
+{
+    SEXP out = Rf_allocVector(INTSXP, shape->rank);
+    for (int i = 0; i < shape->rank; i++)
+        INTEGER(out)[i] = (int)shape->dim[i];
+    return out;
+}
+
+/* For every layer list(output_shape =, weights = list(name =, shape =, trainable =)). */
+SEXP ffi_net_describe(SEXP ptr)
+{
+    const lam_net *net = glue_get_net(ptr)->net;
+    const char *layer_names[] = {"output_shape", "weight_names", "weight_shapes", "weight_trainable", ""};
+    SEXP out = PROTECT(Rf_allocVector(VECSXP, net->n_layers));
+    for (int i = 0; i < net->n_layers; i++) {
+        const lam_layer *layer = &net->layers[i];
+        SEXP item = PROTECT(Rf_mkNamed(VECSXP, layer_names));
+        SET_VECTOR_ELT(item, 0, shape_numbers(&layer->out));
+        SEXP names = PROTECT(Rf_allocVector(STRSXP, layer->n_weights));
+        SEXP shapes = PROTECT(Rf_allocVector(VECSXP, layer->n_weights));
+        SEXP trainable = PROTECT(Rf_allocVector(LGLSXP, layer->n_weights));
+        for (int w = 0; w < layer->n_weights; w++) {
+            SET_STRING_ELT(names, w, Rf_mkChar(layer->weight[w].name));
+            SET_VECTOR_ELT(shapes, w, shape_numbers(&layer->weight[w].shape));
+            LOGICAL(trainable)[w] = layer->weight[w].trainable;
+        }
+        SET_VECTOR_ELT(item, 1, names);
+        SET_VECTOR_ELT(item, 2, shapes);
+        SET_VECTOR_ELT(item, 3, trainable);
+        SET_VECTOR_ELT(out, i, item);
+        UNPROTECT(4);
+    }
+    UNPROTECT(1);
+    return out;
+}
+
+static int count_weights(const lam_net *net)
+{
+    int n = 0;
+    for (int i = 0; i < net->n_layers; i++)
+        n += net->layers[i].n_weights;
+    return n;
+}
+
+SEXP glue_flat_list(const lam_net *net, const float *flat)
+{
+    SEXP out = PROTECT(Rf_allocVector(VECSXP, count_weights(net)));
+    int at = 0;
+    for (int i = 0; i < net->n_layers; i++)
+        for (int w = 0; w < net->layers[i].n_weights; w++) {
+            const lam_weight *weight = &net->layers[i].weight[w];
+            SET_VECTOR_ELT(out, at++, glue_array(flat + weight->offset, weight->shape.rank, weight->shape.dim));
+        }
+    UNPROTECT(1);
+    return out;
+}
+
+SEXP ffi_net_weights(SEXP ptr)
+{
+    const lam_net *net = glue_get_net(ptr)->net;
+    return glue_flat_list(net, net->weights);
+}
+
+/* weights: a list like ffi_net_weights() gives, shapes already checked; NULL items stay. */
+SEXP ffi_net_set_weights(SEXP ptr, SEXP weights)
+{
+    lam_net *net = glue_get_net(ptr)->net;
+    int at = 0;
+    if (Rf_xlength(weights) != count_weights(net))
+        Rf_error("lamina: %d weights expected", count_weights(net));
+    for (int i = 0; i < net->n_layers; i++)
+        for (int w = 0; w < net->layers[i].n_weights; w++) {
+            const lam_weight *weight = &net->layers[i].weight[w];
+            SEXP x = VECTOR_ELT(weights, at++);
+            if (x == R_NilValue)
+                continue;
+            size_t rows, d;
+            const float *values = glue_floats(x, &rows, &d, "weights");
+            if (rows * d != weight->count)
+                Rf_error("lamina: weight %d has %zu numbers, not %zu", at, rows * d, weight->count);
+            memcpy(net->weights + weight->offset, values, weight->count * sizeof(float));
+        }
+    return R_NilValue;
+}
+
+SEXP ffi_net_set_trainable(SEXP ptr, SEXP trainable)
+{
+    lam_net *net = glue_get_net(ptr)->net;
+    if (TYPEOF(trainable) != LGLSXP || Rf_xlength(trainable) != net->n_layers)
+        Rf_error("lamina: one flag a layer expected");
+    for (int i = 0; i < net->n_layers; i++)
+        net->layers[i].trainable = LOGICAL(trainable)[i] == TRUE;
+    return R_NilValue;
+}
+
+/* loss: a spec, or NULL for a loss of the user's own. */
+SEXP ffi_net_compile(SEXP ptr, SEXP optimizer, SEXP loss, SEXP sum_loss)
+{
+    lam_error err;
+    lam_net *net = glue_get_net(ptr)->net;
+    lam_spec o = glue_spec(optimizer, "optimizer");
+    lam_spec l = glue_spec(loss, "loss");
+    glue_check(lam_net_compile(net, &o, loss == R_NilValue ? NULL : &l, glue_flag(sum_loss, "reduction"), &err), &err);
+    return R_NilValue;
+}
+
+/* ---- state: everything that a continued training depends on ---------------------------------- */
+
+static SEXP pack(const lam_net *net, const float *flat)
+{
+    if (!flat)
+        return R_NilValue;
+    SEXP out = Rf_allocVector(RAWSXP, (R_xlen_t)(lam_net_count(net) * sizeof(float)));
+    lam_net_pack(net, flat, (float *)RAW(out));
+    return out;
+}
+
+SEXP ffi_net_state(SEXP ptr)
+{
+    const lam_net *net = glue_get_net(ptr)->net;
+    const char *names[] = {"weights", "slots", "ema", "accumulated", "seed", "batches", ""};
+    SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+    SET_VECTOR_ELT(out, 0, pack(net, net->weights));
+    SEXP slots = PROTECT(Rf_allocVector(VECSXP, net->n_slots));
+    for (int s = 0; s < net->n_slots; s++)
+        SET_VECTOR_ELT(slots, s, pack(net, net->slot[s]));
+    SET_VECTOR_ELT(out, 1, slots);
+    SET_VECTOR_ELT(out, 2, pack(net, net->ema));
+    SET_VECTOR_ELT(out, 3, pack(net, net->accumulated));
+    SET_VECTOR_ELT(out, 4, Rf_ScalarReal((double)net->seed));
+    SET_VECTOR_ELT(out, 5, Rf_ScalarReal((double)net->batches));
+    UNPROTECT(2);
+    return out;
+}
+
+static void unpack(const lam_net *net, SEXP raw, float *flat, const char *what)
+{
+    size_t bytes = lam_net_count(net) * sizeof(float);
+    if (!flat || raw == R_NilValue)
+        return;
+    if (TYPEOF(raw) != RAWSXP || (size_t)Rf_xlength(raw) != bytes) {
+        lam_error err;
+        glue_check(lam_fail(&err, LAM_ESTATE, "The saved %s do not fit this model.", what), &err);
+    }
+    lam_net_unpack(net, (const float *)RAW(raw), flat);
+}
+
+/* Takes what fits: the weights always, the optimizer's state when the optimizer has such slots. */
+SEXP ffi_net_restore(SEXP ptr, SEXP state)
+{
+    lam_net *net = glue_get_net(ptr)->net;
+    SEXP slots = list_get(state, "slots");
+    unpack(net, list_get(state, "weights"), net->weights, "weights");
+    net->seed = (uint64_t)glue_number(list_get(state, "seed"), "seed");
+    if (!net->compiled || Rf_xlength(slots) != net->n_slots)
+        return R_NilValue;
+    for (int s = 0; s < net->n_slots; s++)
+        unpack(net, VECTOR_ELT(slots, s), net->slot[s], "optimizer's numbers");
+    unpack(net, list_get(state, "ema"), net->ema, "averaged weights");
+    unpack(net, list_get(state, "accumulated"), net->accumulated, "accumulated gradients");
+    net->batches = (uint64_t)glue_number(list_get(state, "batches"), "batches");
+    return R_NilValue;
+}
+
+SEXP ffi_net_seed(SEXP ptr, SEXP seed)
+{
+    glue_get_net(ptr)->net->seed = (uint64_t)glue_number(seed, "seed");
+    return R_NilValue;
+}
+
+SEXP ffi_net_initialize(SEXP ptr, SEXP seed)
+{
+    lam_error err;
+    glue_check(lam_net_initialize(glue_get_net(ptr)->net, (uint64_t)glue_number(seed, "seed"), &err), &err);
+    return R_NilValue;
+}
+
+SEXP ffi_net_finish(SEXP ptr)
+{
+    lam_net_finish(glue_get_net(ptr)->net);
+    return R_NilValue;
+}
+
+/* The rate of the next step; set: a constant rate from now on. */
+SEXP ffi_net_rate(SEXP ptr)
+{
+    const lam_net *net = glue_get_net(ptr)->net;
+    if (!net->compiled)
+        return Rf_ScalarReal(NA_REAL);
+    return Rf_ScalarReal(lam_schedule_rate(&net->optimizer.rate, (double)lam_net_steps(net)));
+}
+
+SEXP ffi_net_set_rate(SEXP ptr, SEXP rate)
+{
+    lam_error err;
+    lam_net *net = glue_get_net(ptr)->net;
+    double value = glue_number(rate, "learning_rate");
+    lam_arg arg = {.name = "learning_rate", .kind = LAM_ARG_NUMBERS, .n = 1, .numbers = &value};
+    glue_check(lam_schedule_read(&arg, &net->optimizer.rate, &err), &err);
+    return R_NilValue;
+}
+
+/* ---- passes ------------------------------------------------------------------------------------ */
+
+int glue_batch_dims(const lam_shape *shape, size_t rows, size_t *dim)
+{
+    dim[0] = rows;
+    for (int i = 0; i < shape->rank; i++)
+        dim[i + 1] = shape->dim[i];
+    return shape->rank + 1;
+}
+
+/* Room for batches of at least `rows` samples, kept from call to call. */
+static void make_room(glue_net *g, size_t rows)
+{
+    lam_error err;
+    void *p = NULL;
+    if (g->plan && g->plan->rows >= rows)
+        return;
+    lam_plan_free(g->plan);
+    lam_free(g->x);
+    g->plan = NULL;
+    g->x = NULL;
+    glue_check(lam_new(&p, lam_mul(rows, lam_shape_count(&g->net->in)), sizeof(float), "a batch", &err), &err);
+    g->x = p;
+    glue_check(lam_plan_new(&g->plan, g->net, 0, g->net->n_layers, rows, LAM_PLAN_PREDICT, &err), &err);
+}
+
+/* x (samples first, as many numbers a sample as the model takes) to an array of samples x output.
+ * NULL: the pointer is dead.  NA: x holds numbers that are not finite. */
+SEXP ffi_net_predict(SEXP ptr, SEXP x, SEXP batch_size)
+{
+    glue_net *g = glue_find_net(ptr);
+    if (!g)
+        return R_NilValue;
+    const lam_net *net = g->net;
+    size_t dim[LAM_MAX_RANK], out_dim[LAM_MAX_RANK + 1];
+    int rank = glue_dims(x, dim, "x");
+    size_t n = dim[0], in_count = lam_shape_count(&net->in);
+    size_t batch = glue_count(batch_size, "batch_size");
+    batch = batch < n ? batch : n;
+    if (batch == 0)
+        return R_NilValue;
+    make_room(g, batch);
+    int out_rank = glue_batch_dims(&net->out, n, out_dim);
+    SEXP out = PROTECT(glue_new_array(out_rank, out_dim));
+    double next_look = 0.05, done_since = 0;
+    for (size_t first = 0; first < n; first += batch) {
+        size_t rows = n - first < batch ? n - first : batch;
+        uint64_t mode = glue_enter();
+        glue_rows_into(x, first, rows, rank, dim, g->x, "x");
+        bool finite = lam_all_finite(rows * in_count, g->x);
+        if (finite) {
+            const float *y = lam_plan_forward(g->plan, g->x, &(lam_run){.rows = rows, .seed = net->seed, .step = net->batches});
+            lam_to_doubles(y, first, rows, out_rank, out_dim, REAL(out));
+        }
+        glue_leave(mode);
+        if (!finite) {
+            UNPROTECT(1);
+            return Rf_ScalarLogical(NA_LOGICAL);
+        }
+        done_since += (double)rows * (double)net->n * 1e-9; /* a rough clock: about a ns a weight */
+        if (done_since > next_look) {
+            R_CheckUserInterrupt();
+            done_since = 0;
+        }
+    }
+    UNPROTECT(1);
+    return out;
+}
+
+static void free_plan(SEXP ptr)
+{
+    lam_plan_free(R_ExternalPtrAddr(ptr));
+    R_ClearExternalPtr(ptr);
+}
+
+static SEXP new_plan(SEXP net_ptr, size_t rows, lam_plan_kind kind, int from, int to)
+{
+    lam_error err;
+    lam_plan *plan = NULL;
+    SEXP ptr = PROTECT(glue_new_pointer("plan", free_plan, net_ptr));
+    glue_check(lam_plan_new(&plan, glue_get_net(net_ptr)->net, from, to, rows, kind, &err), &err);
+    R_SetExternalPtrAddr(ptr, plan);
+    UNPROTECT(1);
+    return ptr;
+}
+
+/* The outputs of chosen layers (0-based, ascending or not) for all samples of x at once, as a list
+ * of arrays.  x is the input of layer `from`. */
+SEXP ffi_net_outputs(SEXP ptr, SEXP x, SEXP layers, SEXP from, SEXP training)
+{
+    const lam_net *net = glue_get_net(ptr)->net;
+    size_t rows, d, dim[LAM_MAX_RANK + 1];
+    int start = (int)glue_count(from, "from");
+    const float *values = glue_floats(x, &rows, &d, "x");
+    const lam_shape *in = start == 0 ? &net->in : &net->layers[start - 1].out;
+    if (d != lam_shape_count(in))
+        Rf_error("lamina: %zu numbers a sample expected", lam_shape_count(in));
+    SEXP plan_ptr = PROTECT(new_plan(ptr, rows, LAM_PLAN_KEEP, start, net->n_layers));
+    lam_plan *plan = R_ExternalPtrAddr(plan_ptr);
+    uint64_t mode = glue_enter();
+    lam_plan_forward(plan, values, &(lam_run){.rows = rows, .training = glue_flag(training, "training"), .seed = net->seed, .step = net->batches});
+    glue_leave(mode);
+    R_xlen_t n = Rf_xlength(layers);
+    SEXP out = PROTECT(Rf_allocVector(VECSXP, n));
+    for (R_xlen_t i = 0; i < n; i++) {
+        int at = INTEGER(layers)[i];
+        int rank = glue_batch_dims(&net->layers[at].out, rows, dim);
+        SET_VECTOR_ELT(out, i, glue_array(plan->y[at], rank, dim));
+    }
+    free_plan(plan_ptr);
+    UNPROTECT(2);
+    return out;
+}
+
+/* What the loss's derivative by the output is, sent back through the network.
+ * gradient: an array like the output.  Returns list(weights =, inputs =); the layers' activity
+ * penalties and the weights' penalties are in the gradients, their sum in `penalty`. */
+SEXP ffi_net_backward(SEXP ptr, SEXP x, SEXP gradient, SEXP training)
+{
+    const lam_net *net = glue_get_net(ptr)->net;
+    const char *names[] = {"weights", "inputs", "penalty", ""};
+    size_t rows, d, g_rows, g_d, dim[LAM_MAX_RANK + 1];
+    const float *values = glue_floats(x, &rows, &d, "x");
+    const float *dy = glue_floats(gradient, &g_rows, &g_d, "gradient");
+    if (d != lam_shape_count(&net->in) || g_rows != rows || g_d != lam_shape_count(&net->out))
+        Rf_error("lamina: shapes do not fit the network");
+    SEXP plan_ptr = PROTECT(new_plan(ptr, rows, LAM_PLAN_TRAIN_INPUT, 0, net->n_layers));
+    lam_plan *plan = R_ExternalPtrAddr(plan_ptr);
+    lam_run run = {.rows = rows, .training = glue_flag(training, "training"), .seed = net->seed, .step = net->batches};
+    uint64_t mode = glue_enter();
+    lam_plan_forward(plan, values, &run);
+    memcpy(lam_plan_output_gradient(plan), dy, rows * g_d * sizeof(float));
+    const float *dx = lam_plan_backward(plan, values, &run, false);
+    lam_net_penalty_gradient(net, plan->grads);
+    double penalty = lam_net_penalty(net) + plan->activity_penalty;
+    glue_leave(mode);
+    SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+    SET_VECTOR_ELT(out, 0, glue_flat_list(net, plan->grads));
+    int rank = glue_batch_dims(&net->in, rows, dim);
+    SET_VECTOR_ELT(out, 1, glue_array(dx, rank, dim));
+    SET_VECTOR_ELT(out, 2, Rf_ScalarReal(penalty));
+    free_plan(plan_ptr);
+    UNPROTECT(2);
+    return out;
+}

@@ -1,0 +1,92 @@
+#include "glue/handle.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fpu.h"
+#include "base/threads.h"
+
+static void *address(SEXP ptr, const char *kind)
+{
+    if (TYPEOF(ptr) != EXTPTRSXP || R_ExternalPtrTag(ptr) != Rf_install(kind)) {
+        lam_error err;
+        glue_check(lam_fail(&err, LAM_ESTATE, "This is not lamina's pointer to a %s.", kind), &err);
+    }
+    return R_ExternalPtrAddr(ptr);
+}
+
+static void *alive(SEXP ptr, const char *kind)
+{
+    void *p = address(ptr, kind);
+    if (!p) {
+        lam_error err;
+        glue_check(lam_fail(&err, LAM_ESTATE, "The pointer to the %s is dead.", kind), &err);
+    }
+    return p;
+}
+
+glue_net *glue_find_net(SEXP ptr)
+{
+    return ptr == R_NilValue ? NULL : address(ptr, "net");
+}
+
+glue_net *glue_get_net(SEXP ptr)
+{
+    return alive(ptr, "net");
+}
+
+lam_data *glue_get_data(SEXP ptr)
+{
+    return alive(ptr, "data");
+}
+
+lam_loop *glue_get_loop(SEXP ptr)
+{
+    return alive(ptr, "loop");
+}
+
+SEXP glue_new_pointer(const char *kind, R_CFinalizer_t finalizer, SEXP keep)
+{
+    SEXP ptr = PROTECT(R_MakeExternalPtr(NULL, Rf_install(kind), keep));
+    R_RegisterCFinalizerEx(ptr, finalizer, TRUE);
+    UNPROTECT(1);
+    return ptr;
+}
+
+/* options(lamina.threads =), else LAMINA_THREADS, else every core this process may use; two at
+ * the most where R CMD check says so. */
+static int wanted_threads(void)
+{
+    static int fallback;
+    SEXP option = Rf_GetOption1(Rf_install("lamina.threads"));
+    if (option != R_NilValue && Rf_xlength(option) == 1) {
+        int n = Rf_asInteger(option);
+        if (n >= 1)
+            return n < LAM_MAX_THREADS ? n : LAM_MAX_THREADS;
+    }
+    if (fallback == 0) {
+        const char *wish = getenv("LAMINA_THREADS");
+        int n = wish ? atoi(wish) : 0;
+        fallback = n >= 1 && n <= LAM_MAX_THREADS ? n : lam_threads_available();
+        if (getenv("_R_CHECK_LIMIT_CORES_") && fallback > 2)
+            fallback = 2;
+    }
+    return fallback;
+}
+
+uint64_t glue_enter(void)
+{
+    lam_error err;
+    glue_check(lam_threads_set(wanted_threads(), &err), &err);
+    return lam_fpu_enter();
+}
+
+void glue_leave(uint64_t mode)
+{
+    lam_fpu_leave(mode);
+}
+
+SEXP ffi_threads(void)
+{
+    return Rf_ScalarInteger(wanted_threads());
+}
