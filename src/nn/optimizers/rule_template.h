@@ -1,0 +1,53 @@
+/* Goes through a piece a vector at a time, for one tier; included after vec_template.h. */
+
+/* One vector of weights, with its gradients and what the optimizer keeps for them. */
+typedef struct LAM_T(lane) {
+    vf w, g, slot[LAM_MAX_SLOTS];
+} LAM_T(lane);
+
+/* The optimizer's formula, defined by its file: new w and slots from old.  k: the step's constants,
+ * o->constant, each in all lanes. */
+LAM_INLINE void LAM_T(step)(const vf *k, LAM_T(lane) *a, int variant);
+
+LAM_INLINE vf LAM_T(get)(const float *p, size_t n)
+{
+    return n == VL ? vf_load(p) : vf_load_n(p, n);
+}
+
+LAM_INLINE void LAM_T(put)(float *p, vf v, size_t n)
+{
+    if (n == VL)
+        vf_store(p, v);
+    else
+        vf_store_n(p, v, n);
+}
+
+LAM_INLINE void LAM_T(step_at)(const vf *k, const lam_piece *p, size_t i, size_t n, int slots, int variant)
+{
+    LAM_T(lane) a;
+    a.w = LAM_T(get)(p->w + i, n);
+    a.g = LAM_T(get)(p->g + i, n);
+    if (slots > 0) a.slot[0] = LAM_T(get)(p->slot[0] + i, n);
+    if (slots > 1) a.slot[1] = LAM_T(get)(p->slot[1] + i, n);
+    if (slots > 2) a.slot[2] = LAM_T(get)(p->slot[2] + i, n);
+    LAM_T(step)(k, &a, variant);
+    LAM_T(put)(p->w + i, a.w, n);
+    if (slots > 0) LAM_T(put)(p->slot[0] + i, a.slot[0], n);
+    if (slots > 1) LAM_T(put)(p->slot[1] + i, a.slot[1], n);
+    if (slots > 2) LAM_T(put)(p->slot[2] + i, a.slot[2], n);
+}
+
+/* Slots (at most 3) and variant are constants where this is called, and so cost nothing.  The copy
+ * of the piece tells the compiler that storing weights does not move its pointers. */
+LAM_INLINE void LAM_T(each)(const lam_optimizer *o, const lam_piece *piece, int slots, int variant)
+{
+    const lam_piece p = *piece;
+    vf k[LAM_COUNT(o->constant)];
+    for (size_t j = 0; j < LAM_COUNT(k); j++)
+        k[j] = vf_set(o->constant[j]);
+    size_t i = 0;
+    for (; i + VL <= p.n; i += VL)
+        LAM_T(step_at)(k, &p, i, VL, slots, variant);
+    if (i < p.n)
+        LAM_T(step_at)(k, &p, i, p.n - i, slots, variant);
+}
