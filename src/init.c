@@ -7,8 +7,70 @@
 #include "base/threads.h"
 #include "kernels/cpu.h"
 
+SEXP ffi_vocabulary(SEXP);
+SEXP ffi_info(void);
+SEXP ffi_isa(SEXP);
+SEXP ffi_data_new(SEXP, SEXP, SEXP);
+SEXP ffi_data_bad(SEXP);
+SEXP ffi_loop_new(SEXP, SEXP, SEXP, SEXP, SEXP, SEXP, SEXP, SEXP);
+SEXP ffi_loop_start(SEXP, SEXP, SEXP);
+SEXP ffi_loop_run(SEXP, SEXP, SEXP);
+SEXP ffi_loop_names(SEXP);
+SEXP ffi_loop_feed(SEXP, SEXP);
+SEXP ffi_loop_forward(SEXP);
+SEXP ffi_loop_backward(SEXP, SEXP, SEXP);
+SEXP ffi_loop_probe(SEXP, SEXP);
+SEXP ffi_net_new(SEXP, SEXP, SEXP);
+SEXP ffi_net_alive(SEXP);
+SEXP ffi_net_describe(SEXP);
+SEXP ffi_net_weights(SEXP);
+SEXP ffi_net_set_weights(SEXP, SEXP);
+SEXP ffi_net_set_trainable(SEXP, SEXP);
+SEXP ffi_net_compile(SEXP, SEXP, SEXP, SEXP);
+SEXP ffi_net_state(SEXP);
+SEXP ffi_net_restore(SEXP, SEXP);
+SEXP ffi_net_seed(SEXP, SEXP);
+SEXP ffi_net_initialize(SEXP, SEXP);
+SEXP ffi_net_finish(SEXP);
+SEXP ffi_net_rate(SEXP);
+SEXP ffi_net_set_rate(SEXP, SEXP);
+SEXP ffi_net_predict(SEXP, SEXP, SEXP);
+SEXP ffi_net_outputs(SEXP, SEXP, SEXP, SEXP, SEXP);
+SEXP ffi_net_backward(SEXP, SEXP, SEXP, SEXP);
+SEXP ffi_threads(void);
 
 static const R_CallMethodDef calls[] = {
+    {"ffi_vocabulary", (DL_FUNC)&ffi_vocabulary, 1},
+    {"ffi_info", (DL_FUNC)&ffi_info, 0},
+    {"ffi_isa", (DL_FUNC)&ffi_isa, 1},
+    {"ffi_data_new", (DL_FUNC)&ffi_data_new, 3},
+    {"ffi_data_bad", (DL_FUNC)&ffi_data_bad, 1},
+    {"ffi_loop_new", (DL_FUNC)&ffi_loop_new, 8},
+    {"ffi_loop_start", (DL_FUNC)&ffi_loop_start, 3},
+    {"ffi_loop_run", (DL_FUNC)&ffi_loop_run, 3},
+    {"ffi_loop_names", (DL_FUNC)&ffi_loop_names, 1},
+    {"ffi_loop_feed", (DL_FUNC)&ffi_loop_feed, 2},
+    {"ffi_loop_forward", (DL_FUNC)&ffi_loop_forward, 1},
+    {"ffi_loop_backward", (DL_FUNC)&ffi_loop_backward, 3},
+    {"ffi_loop_probe", (DL_FUNC)&ffi_loop_probe, 2},
+    {"ffi_net_new", (DL_FUNC)&ffi_net_new, 3},
+    {"ffi_net_alive", (DL_FUNC)&ffi_net_alive, 1},
+    {"ffi_net_describe", (DL_FUNC)&ffi_net_describe, 1},
+    {"ffi_net_weights", (DL_FUNC)&ffi_net_weights, 1},
+    {"ffi_net_set_weights", (DL_FUNC)&ffi_net_set_weights, 2},
+    {"ffi_net_set_trainable", (DL_FUNC)&ffi_net_set_trainable, 2},
+    {"ffi_net_compile", (DL_FUNC)&ffi_net_compile, 4},
+    {"ffi_net_state", (DL_FUNC)&ffi_net_state, 1},
+    {"ffi_net_restore", (DL_FUNC)&ffi_net_restore, 2},
+    {"ffi_net_seed", (DL_FUNC)&ffi_net_seed, 2},
+    {"ffi_net_initialize", (DL_FUNC)&ffi_net_initialize, 2},
+    {"ffi_net_finish", (DL_FUNC)&ffi_net_finish, 1},
+    {"ffi_net_rate", (DL_FUNC)&ffi_net_rate, 1},
+    {"ffi_net_set_rate", (DL_FUNC)&ffi_net_set_rate, 2},
+    {"ffi_net_predict", (DL_FUNC)&ffi_net_predict, 3},
+    {"ffi_net_outputs", (DL_FUNC)&ffi_net_outputs, 5},
+    {"ffi_net_backward", (DL_FUNC)&ffi_net_backward, 4},
+    {"ffi_threads", (DL_FUNC)&ffi_threads, 0},
     {NULL, NULL, 0},
 };
 
