@@ -35,6 +35,13 @@ typedef int32_t vi_avx2_t __attribute__((vector_size(32)));
 typedef float vf_avx512_t __attribute__((vector_size(64)));
 typedef int32_t vi_avx512_t __attribute__((vector_size(64)));
 
+/* Before a loop of a small constant count that must vanish, so that arrays become registers. */
+#if defined(__clang__)
+#define LAM_UNROLL _Pragma("unroll")
+#else
+#define LAM_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 #define vf_load(p) LAM_T(vf_load_)(p)
 #define vf_store(p, v) LAM_T(vf_store_)(p, v)
 #define vf_load_n(p, n) LAM_T(vf_load_n_)(p, n)

@@ -59,21 +59,52 @@ LAM_INLINE vi LAM_T(vf_to_vi_)(vf a) { return (vi)_mm512_cvttps_epi32((__m512)a)
 LAM_INLINE float LAM_T(vf_sum_)(vf a) { return _mm512_reduce_add_ps((__m512)a); }
 LAM_INLINE float LAM_T(vf_hmax_)(vf a) { return _mm512_reduce_max_ps((__m512)a); }
 
-#else /* no masked access cheap enough to matter: by way of a buffer */
+#else
+
+#if LAM_TIER_LEVEL == 1
+
+/* Lanes 0 .. n-1. */
+LAM_INLINE __m256i LAM_T(first_lanes_)(size_t n)
+{
+    static const int32_t ones_then_zeros[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    return _mm256_loadu_si256((const __m256i *)(const void *)(ones_then_zeros + 8 - n));
+}
 
 LAM_INLINE vf LAM_T(vf_load_n_)(const float *p, size_t n)
 {
-    float buffer[VL] = {0};
-    memcpy(buffer, p, n * sizeof *p);
-    return vf_load(buffer);
+    return (vf)_mm256_maskload_ps(p, LAM_T(first_lanes_)(n));
 }
 
 LAM_INLINE void LAM_T(vf_store_n_)(float *p, vf v, size_t n)
 {
-    float buffer[VL];
-    vf_store(buffer, v);
-    memcpy(p, buffer, n * sizeof *p);
+    _mm256_maskstore_ps(p, LAM_T(first_lanes_)(n), (__m256)v);
 }
+
+#else
+
+LAM_INLINE vf LAM_T(vf_load_n_)(const float *p, size_t n)
+{
+    vf v = {0};
+    switch (n) {
+    case 4: return vf_load(p);
+    case 3: v[2] = p[2]; /* fall through */
+    case 2: v[1] = p[1]; /* fall through */
+    case 1: v[0] = p[0];
+    }
+    return v;
+}
+
+LAM_INLINE void LAM_T(vf_store_n_)(float *p, vf v, size_t n)
+{
+    switch (n) {
+    case 4: vf_store(p, v); return;
+    case 3: p[2] = v[2]; /* fall through */
+    case 2: p[1] = v[1]; /* fall through */
+    case 1: p[0] = v[0];
+    }
+}
+
+#endif
 
 /* Pairwise, halves first, so that the order is the same for every compiler. */
 LAM_INLINE float LAM_T(vf_sum_)(vf a)
