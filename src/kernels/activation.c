@@ -17,11 +17,10 @@ static const lam_activation_type types[LAM_ACT_COUNT] = {
 
 const char *const lam_activation_aliases[] = {"swish", "silu", "hard_swish", "hard_silu", NULL};
 
-typedef void (*forward_fn)(const float *par, size_t rows, size_t d, const float *x, float *y);
 typedef void (*backward_fn)(const float *par, size_t rows, size_t d, const float *x, const float *y,
                             const float *dy, float *dx);
 
-static const forward_fn forward_table[LAM_ACT_COUNT][LAM_TIERS] = {
+static const lam_activation_fn forward_table[LAM_ACT_COUNT][LAM_TIERS] = {
 #define LAM_ACTIVATION(name, ...) [LAM_ACT_##name] = LAM_TIER_TABLE(name##_forward),
 #include "kernels/activations.def"
 #undef LAM_ACTIVATION
@@ -47,6 +46,11 @@ lam_act_id lam_activation_find(const char *name)
     while (id < LAM_ACT_COUNT && strcmp(name, types[id].name) != 0)
         id++;
     return (lam_act_id)id;
+}
+
+lam_activation_fn lam_activation_kernel(lam_act_id id)
+{
+    return forward_table[id][lam_tier()];
 }
 
 /* These find from y which side of the threshold x was on, unless a parameter has the wrong sign. */

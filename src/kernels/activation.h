@@ -45,4 +45,9 @@ void lam_activation_forward(const lam_activation *act, size_t rows, size_t d, co
 void lam_activation_backward(const lam_activation *act, size_t rows, size_t d, const float *x,
                              const float *y, const float *dy, float *dx);
 
+/* What runs inside lam_activation_forward(), on one thread and in the current tier: for callers
+ * that have a few rows in cache. */
+typedef void (*lam_activation_fn)(const float *par, size_t rows, size_t d, const float *x, float *y);
+lam_activation_fn lam_activation_kernel(lam_act_id id);
+
 #endif
