@@ -2,7 +2,8 @@
  * Keras: BinaryCrossentropy.
  *
  * Probabilities are clipped to [1e-7, 1 - 1e-7] in single precision, with slope 0 beyond.  From
- * logits x it is log(1 + exp(x)) - x y, with slope sigmoid(x) - y: exact however large x is.
+ * logits x it is max(x, 0) - x y + log(1 + exp(-|x|)), with slope sigmoid(x) - y: exact however
+ * large x is.
  * label_smoothing s puts y (1 - s) + s / 2 in place of y. */
 #define LAM_TIERED_FILE "nn/losses/binary_crossentropy.c"
 #include "nn/losses/elementwise.h"
@@ -15,7 +16,7 @@ LAM_INLINE vf LAM_T(element)(const lam_loss *loss, vf y, vf p, vf *slope)
     y = vf_fma(y, one - smoothing, vf_set(0.5f) * smoothing);
     if (loss->from_logits) {
         *slope = vf_sigmoid(p) - y;
-        return vf_softplus(p) - p * y;
+        return LAM_T(logit_crossentropy)(y, p);
     }
     vf low = vf_set(LAM_EPSILON), high = vf_set(1.0f - LAM_EPSILON);
     vf q = vf_min(high, vf_max(low, p));

@@ -26,7 +26,7 @@ LAM_INLINE vf LAM_T(element)(const lam_loss *loss, vf y, vf p, vf *slope)
     vf b, b_slope, m, m_slope = one - (y + y);
     if (loss->from_logits) {
         vf probability = vf_sigmoid(p), rest = vf_sigmoid(-p);
-        b = vf_softplus(p) - p * y;
+        b = LAM_T(logit_crossentropy)(y, p);
         b_slope = probability - y;
         m = y * rest + (one - y) * probability;
         m_slope *= probability * rest;

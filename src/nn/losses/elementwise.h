@@ -40,6 +40,12 @@ LAM_INLINE vf LAM_T(sign)(vf x)
     return vf_select(x > zero, one, zero) - vf_select(x < zero, one, zero);
 }
 
+/* Binary crossentropy from the logit x: max(x, 0) - x y + log(1 + exp(-|x|)). */
+LAM_INLINE vf LAM_T(logit_crossentropy)(vf y, vf x)
+{
+    return (vf_max(vf_set(0.0f), x) - x * y) + vf_log1p(vf_exp(-vf_abs(x)));
+}
+
 LAM_FN double LAM_T(row)(const lam_loss *loss, size_t n, const float *y, const float *pred,
                          float factor, float *grad)
 {
