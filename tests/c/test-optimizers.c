@@ -1,9 +1,13 @@
 /* The optimizers against trajectories in double precision, one weight at a time, written from the
  * papers and Keras' definitions. */
+#ifndef LAM_TIER
 #include "base/threads.h"
 #include "kernels/cpu.h"
 #include "nn/optimizer.h"
 #include "unit.h"
+
+#define LAM_TIERED_FILE "../tests/c/test-optimizers.c"
+#include "kernels/each_tier.h"
 
 /* ---- the arguments of a case ------------------------------------------------------------------ */
 
@@ -456,3 +460,56 @@ TEST(optimizers_refuse_bad_arguments)
     refused(&(variant){"sgd", {{"gradient_accumulation_steps", 1.5}}}, "gradient_accumulation_steps");
     refused(&(variant){"ftrl", {{"learning_rate_power", 0.5}}}, "learning_rate_power");
 }
+
+/* ---- the square root ---------------------------------------------------------------------------- */
+
+static void check_roots(void)
+{
+    static void (*const roots[LAM_TIERS])(size_t, const float *, float *) = LAM_TIER_TABLE(roots);
+    enum { BLOCK = 4096 };
+    static float x[BLOCK], y[BLOCK];
+    const unsigned exponents[] = {0, 1, 30, 31, 32, 126, 127, 128, 200, 253, 254, 255};
+    long wrong = 0;
+    for (size_t e = 0; e < LAM_COUNT(exponents); e++) {
+        /* every mantissa where it matters, some elsewhere */
+        uint32_t stride = exponents[e] == 127 || exponents[e] == 128 ? 1 : 1021;
+        for (uint64_t m = 0; m < (1u << 23); m += (uint64_t)stride * BLOCK) {
+            for (uint32_t i = 0; i < BLOCK; i++) {
+                uint32_t bits = exponents[e] << 23 | (uint32_t)((m + (uint64_t)i * stride) & 0x7FFFFF);
+                memcpy(&x[i], &bits, sizeof bits);
+            }
+            roots[lam_tier()](BLOCK, x, y);
+            for (int i = 0; i < BLOCK; i++) {
+                float want = sqrtf(x[i]);
+                wrong += isnan(want) ? !isnan(y[i]) : y[i] != want;
+            }
+        }
+    }
+    CHECK_INT(wrong, 0);
+    /* one odd lane among ordinary ones */
+    const float odd[] = {0.0f, -0.0f, -1.0f, INFINITY, NAN, 1e-40f};
+    for (size_t k = 0; k < LAM_COUNT(odd); k++)
+        for (int at = 0; at < 16; at++) {
+            for (int i = 0; i < 16; i++)
+                x[i] = i == at ? odd[k] : (float)i + 0.3f;
+            roots[lam_tier()](16, x, y);
+            for (int i = 0; i < 16; i++)
+                CHECK_NEAR(y[i], sqrtf(x[i]), 0);
+        }
+}
+
+TEST(optimizers_take_correctly_rounded_roots)
+{
+    each_tier(check_roots);
+}
+
+#else
+#include "kernels/vec_template.h"
+#include "nn/optimizers/root_template.h"
+
+LAM_FN void LAM_T(roots)(size_t n, const float *x, float *y)
+{
+    for (size_t i = 0; i < n; i += VL)
+        vf_store(y + i, LAM_T(root)(vf_load(x + i)));
+}
+#endif

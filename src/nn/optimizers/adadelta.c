@@ -53,7 +53,7 @@ LAM_INLINE void LAM_T(step)(const vf *k, LAM_T(lane) *a, int variant)
 {
     (void)variant;
     vf s = a->slot[0] = vf_fma(k[KEEP], a->slot[0], k[TAKE] * a->g * a->g);
-    vf x = vf_sqrt((a->slot[1] + k[FLOOR]) / (s + k[FLOOR])) * a->g;
+    vf x = LAM_T(root)((a->slot[1] + k[FLOOR]) / (s + k[FLOOR])) * a->g;
     a->slot[1] = vf_fma(k[KEEP], a->slot[1], k[TAKE] * x * x);
     a->w -= k[RATE] * x;
 }

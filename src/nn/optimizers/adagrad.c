@@ -57,7 +57,7 @@ LAM_INLINE void LAM_T(step)(const vf *k, LAM_T(lane) *a, int variant)
 {
     (void)variant;
     a->slot[0] = vf_fma(a->g, a->g, a->slot[0]);
-    a->w -= k[RATE] * a->g / vf_sqrt(a->slot[0] + k[FLOOR]);
+    a->w -= k[RATE] * a->g / LAM_T(root)(a->slot[0] + k[FLOOR]);
 }
 
 LAM_FN void LAM_T(rule)(const lam_optimizer *o, const lam_piece *p)

@@ -68,7 +68,7 @@ LAM_INLINE void LAM_T(step)(const vf *k, LAM_T(lane) *a, int amsgrad)
     vf v = a->slot[1] = vf_fma(k[TAKE_2], vf_fma(a->g, a->g, -a->slot[1]), a->slot[1]);
     if (amsgrad)
         v = a->slot[2] = vf_max(a->slot[2], v);
-    a->w -= k[RATE] * m / (vf_sqrt(v) + k[FLOOR]);
+    a->w -= k[RATE] * m / (LAM_T(root)(v) + k[FLOOR]);
 }
 
 LAM_FN void LAM_T(rule)(const lam_optimizer *o, const lam_piece *p)

@@ -84,9 +84,9 @@ LAM_INLINE void LAM_T(step)(const vf *k, LAM_T(lane) *a, int variant)
     vf n = a->slot[0] + square;
     vf grown, after;
     if (variant == ROOT) {
-        after = vf_sqrt(n);
+        after = LAM_T(root)(n);
         /* sqrt(n') - sqrt(n), without losing a small gradient */
-        vf sum = after + vf_sqrt(a->slot[0]);
+        vf sum = after + LAM_T(root)(a->slot[0]);
         grown = vf_select(sum == zero, zero, square / sum);
     } else {
         after = LAM_T(power)(k, n);

@@ -79,7 +79,7 @@ LAM_INLINE void LAM_T(step)(const vf *k, LAM_T(lane) *a, int variant)
     vf m = a->slot[0] = vf_fma(k[TAKE_1], a->g - a->slot[0], a->slot[0]);
     vf v = a->slot[1] = vf_fma(k[TAKE_2], vf_fma(a->g, a->g, -a->slot[1]), a->slot[1]);
     vf move = vf_fma(k[RATE_M], m, k[RATE_G] * a->g);
-    a->w -= move / (vf_sqrt(v * k[CORRECT_V]) + k[FLOOR]);
+    a->w -= move / (LAM_T(root)(v * k[CORRECT_V]) + k[FLOOR]);
 }
 
 LAM_FN void LAM_T(rule)(const lam_optimizer *o, const lam_piece *p)

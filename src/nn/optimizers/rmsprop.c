@@ -65,7 +65,7 @@ LAM_INLINE void LAM_T(step)(const vf *k, LAM_T(lane) *a, int variant)
         /* a variance; rounding may take it below 0 */
         v = vf_max(vf_set(0.0f), vf_fma(-*mean, *mean, v));
     }
-    vf move = k[RATE] * a->g / vf_sqrt(v + k[FLOOR]);
+    vf move = k[RATE] * a->g / LAM_T(root)(v + k[FLOOR]);
     if (variant & WITH_MOMENTUM)
         move = a->slot[1] = vf_fma(k[KEEP_MOVE], a->slot[1], move);
     a->w -= move;

@@ -1,4 +1,5 @@
 /* Goes through a piece a vector at a time, for one tier; included after vec_template.h. */
+#include "nn/optimizers/root_template.h"
 
 /* One vector of weights, with its gradients and what the optimizer keeps for them. */
 typedef struct LAM_T(lane) {
