@@ -33,13 +33,13 @@ static double u(const lam_optimizer *o, double t)
 }
 
 /* U_t, carried on from the step before; made anew from step 1 where training was resumed, so that it
- * depends on t alone. */
+ * depends on t alone.  Below DBL_MIN it is as good as 0. */
 static double product(lam_optimizer *o, double t)
 {
     double *value = &o->config[PRODUCT], *at = &o->config[PRODUCT_STEP];
     if (*at == 0 || *at > t)
         *value = 1, *at = 0;
-    for (; *at < t && *value > 0; ++*at)
+    for (; *at < t && *value > DBL_MIN; ++*at)
         *value *= u(o, *at + 1);
     *at = t;
     return *value;
