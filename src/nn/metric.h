@@ -6,11 +6,13 @@
 #define LAM_NN_METRIC_H
 
 #include "nn/args.h"
+#include "nn/loss.h"
 
 struct lam_metric;
 
 typedef struct lam_metric_type {
     const char *name;       /* also the default name in the history */
+    /* Reads the arguments; NULL: the metric has none. */
     lam_status (*configure)(struct lam_metric *metric, const lam_args *args, lam_error *err);
     size_t (*state_count)(const struct lam_metric *metric, size_t d);
     /* w: one weight a row, or NULL for all 1. */
@@ -19,13 +21,14 @@ typedef struct lam_metric_type {
     double (*result)(const struct lam_metric *metric, size_t d, const double *state);
     /* What the targets must look like; NULL: y_d == d. */
     lam_status (*check)(const struct lam_metric *metric, size_t d, size_t y_d, lam_error *err);
+    const lam_loss_type *loss; /* the metric is made of this loss's mean over the rows; else NULL */
 } lam_metric_type;
 
 typedef struct lam_metric {
     const lam_metric_type *type;
     char name[64];          /* its name in the history: given, or the string it was asked for by */
     double config[4];
-    const struct lam_loss_type *loss; /* for metrics that are the mean of a loss; else NULL */
+    lam_loss loss;          /* where type->loss is set: that loss with its arguments */
 } lam_metric;
 
 extern const lam_metric_type *const lam_metric_types[];
@@ -34,6 +37,7 @@ extern const char *const lam_metric_aliases[];
 
 /* spec.config may hold `name`.  "accuracy"/"acc" and "crossentropy"/"ce" are resolved by shapes
  * (d outputs, y_d target columns, as Keras): d == 1 binary, y_d == d categorical, y_d == 1 sparse. */
-lam_status lam_metric_read(const lam_spec *spec, size_t d, size_t y_d, lam_metric *metric, lam_error *err);
+lam_status lam_metric_read(const lam_spec *spec, size_t d, size_t y_d, lam_metric *metric,
+                           lam_error *err);
 
 #endif
