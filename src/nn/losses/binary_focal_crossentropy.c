@@ -1,5 +1,5 @@
-/* binary_focal_crossentropy: mean of w m^gamma b over the outputs, b being the binary crossentropy and
- * m = y (1 - p) + (1 - y) p, the probability that is not given to the label.  The weight w is 1, or
+/* binary_focal_crossentropy: mean of w m^gamma b over the outputs, b being the binary crossentropy
+ * and m = y (1 - p) + (1 - y) p, the probability that is not given to the label.  The weight w is 1, or
  * y alpha + (1 - y) (1 - alpha) with apply_class_balancing.
  * Lin, Goyal, Girshick, He and Dollar, "Focal loss for dense object detection", 2017.
  * Keras: BinaryFocalCrossentropy.

@@ -82,8 +82,8 @@ typedef struct point {
     double tp, fp, positives, negatives;
 } point;
 
-/* Between two thresholds, a below b, true positives grow linearly with all positives said: Davis and
- * Goadrich, "The relationship between precision-recall and ROC curves", 2006.  The integral of
+/* Between two thresholds, a below b, true positives grow linearly with all positives said: Davis
+ * and Goadrich, "The relationship between precision-recall and ROC curves", 2006.  The integral of
  * tp / (tp + fp) over the recall is then
  * slope (tp_a - tp_b + intercept log(said_a / said_b)) / positives. */
 static double interpolated_precision(point a, point b)

@@ -3,8 +3,8 @@
  * from the counts of all classes together.  Keras: F1Score, FBetaScore, with their 1e-7 in each
  * divisor.  van Rijsbergen, "Information retrieval", 1979.
  *
- * Without a threshold the largest output of a row is the class said (all of equal largest); a single
- * output is compared with 0.5. */
+ * Without a threshold the largest output of a row is the class said (all of equal largest); a
+ * single output is compared with 0.5. */
 #include "nn/metrics/common.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 /* r2_score: 1 - sum (y - p)^2 / sum (y - mean(y))^2 for each output; then the mean over the
- * outputs, or the mean weighted by their variances.  With num_regressors k and n rows it is adjusted:
- * 1 - (1 - r2) (n - 1) / (n - k - 1).  Outputs whose targets do not vary count as 0.
+ * outputs, or the mean weighted by their variances.  With num_regressors k and n rows it is
+ * adjusted: 1 - (1 - r2) (n - 1) / (n - k - 1).  Outputs whose targets do not vary count as 0.
  * Keras: R2Score. */
 #include "nn/metrics/common.h"
 
@@ -69,7 +69,7 @@ static double result(const lam_metric *metric, size_t d, const double *state)
         bottom += weight;
     }
     double r2 = lam_ratio(top, bottom), k = metric->config[REGRESSORS], n = state[ROWS];
-    return k > 0 ? 1 - lam_ratio((1 - r2) * (n - 1), n - k - 1) : r2;
+    return k > 0 && n > k + 1 ? 1 - (1 - r2) * (n - 1) / (n - k - 1) : r2;
 }
 
 const lam_metric_type lam_metric_r2_score = {
