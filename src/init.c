@@ -7,16 +7,23 @@
 #include "base/threads.h"
 #include "kernels/cpu.h"
 
+SEXP ffi_encode(SEXP);
+SEXP ffi_decode(SEXP);
+SEXP ffi_checksum(SEXP);
+SEXP ffi_file_replace(SEXP, SEXP);
+SEXP ffi_activation(SEXP, SEXP);
 SEXP ffi_vocabulary(SEXP);
 SEXP ffi_info(void);
 SEXP ffi_isa(SEXP);
 SEXP ffi_data_new(SEXP, SEXP, SEXP);
+SEXP ffi_data_size(SEXP);
 SEXP ffi_data_bad(SEXP);
-SEXP ffi_loop_new(SEXP, SEXP, SEXP, SEXP, SEXP, SEXP, SEXP, SEXP);
+SEXP ffi_loop_new(SEXP, SEXP, SEXP, SEXP, SEXP, SEXP, SEXP, SEXP, SEXP);
 SEXP ffi_loop_start(SEXP, SEXP, SEXP);
 SEXP ffi_loop_run(SEXP, SEXP, SEXP);
 SEXP ffi_loop_names(SEXP);
 SEXP ffi_loop_feed(SEXP, SEXP);
+SEXP ffi_loop_batch(SEXP);
 SEXP ffi_loop_forward(SEXP);
 SEXP ffi_loop_backward(SEXP, SEXP, SEXP);
 SEXP ffi_loop_probe(SEXP, SEXP);
@@ -26,6 +33,7 @@ SEXP ffi_net_describe(SEXP);
 SEXP ffi_net_weights(SEXP);
 SEXP ffi_net_set_weights(SEXP, SEXP);
 SEXP ffi_net_set_trainable(SEXP, SEXP);
+SEXP ffi_check_compile(SEXP, SEXP);
 SEXP ffi_net_compile(SEXP, SEXP, SEXP, SEXP);
 SEXP ffi_net_state(SEXP);
 SEXP ffi_net_restore(SEXP, SEXP);
@@ -37,19 +45,31 @@ SEXP ffi_net_set_rate(SEXP, SEXP);
 SEXP ffi_net_predict(SEXP, SEXP, SEXP);
 SEXP ffi_net_outputs(SEXP, SEXP, SEXP, SEXP, SEXP);
 SEXP ffi_net_backward(SEXP, SEXP, SEXP, SEXP);
+SEXP ffi_initializer(SEXP, SEXP, SEXP);
+SEXP ffi_regularizer(SEXP, SEXP);
+SEXP ffi_constraint(SEXP, SEXP);
+SEXP ffi_schedule(SEXP, SEXP);
+SEXP ffi_optimizer_steps(SEXP, SEXP, SEXP);
 SEXP ffi_threads(void);
 
 static const R_CallMethodDef calls[] = {
+    {"ffi_encode", (DL_FUNC)&ffi_encode, 1},
+    {"ffi_decode", (DL_FUNC)&ffi_decode, 1},
+    {"ffi_checksum", (DL_FUNC)&ffi_checksum, 1},
+    {"ffi_file_replace", (DL_FUNC)&ffi_file_replace, 2},
+    {"ffi_activation", (DL_FUNC)&ffi_activation, 2},
     {"ffi_vocabulary", (DL_FUNC)&ffi_vocabulary, 1},
     {"ffi_info", (DL_FUNC)&ffi_info, 0},
     {"ffi_isa", (DL_FUNC)&ffi_isa, 1},
     {"ffi_data_new", (DL_FUNC)&ffi_data_new, 3},
+    {"ffi_data_size", (DL_FUNC)&ffi_data_size, 1},
     {"ffi_data_bad", (DL_FUNC)&ffi_data_bad, 1},
-    {"ffi_loop_new", (DL_FUNC)&ffi_loop_new, 8},
+    {"ffi_loop_new", (DL_FUNC)&ffi_loop_new, 9},
     {"ffi_loop_start", (DL_FUNC)&ffi_loop_start, 3},
     {"ffi_loop_run", (DL_FUNC)&ffi_loop_run, 3},
     {"ffi_loop_names", (DL_FUNC)&ffi_loop_names, 1},
     {"ffi_loop_feed", (DL_FUNC)&ffi_loop_feed, 2},
+    {"ffi_loop_batch", (DL_FUNC)&ffi_loop_batch, 1},
     {"ffi_loop_forward", (DL_FUNC)&ffi_loop_forward, 1},
     {"ffi_loop_backward", (DL_FUNC)&ffi_loop_backward, 3},
     {"ffi_loop_probe", (DL_FUNC)&ffi_loop_probe, 2},
@@ -59,6 +79,7 @@ static const R_CallMethodDef calls[] = {
     {"ffi_net_weights", (DL_FUNC)&ffi_net_weights, 1},
     {"ffi_net_set_weights", (DL_FUNC)&ffi_net_set_weights, 2},
     {"ffi_net_set_trainable", (DL_FUNC)&ffi_net_set_trainable, 2},
+    {"ffi_check_compile", (DL_FUNC)&ffi_check_compile, 2},
     {"ffi_net_compile", (DL_FUNC)&ffi_net_compile, 4},
     {"ffi_net_state", (DL_FUNC)&ffi_net_state, 1},
     {"ffi_net_restore", (DL_FUNC)&ffi_net_restore, 2},
@@ -70,6 +91,11 @@ static const R_CallMethodDef calls[] = {
     {"ffi_net_predict", (DL_FUNC)&ffi_net_predict, 3},
     {"ffi_net_outputs", (DL_FUNC)&ffi_net_outputs, 5},
     {"ffi_net_backward", (DL_FUNC)&ffi_net_backward, 4},
+    {"ffi_initializer", (DL_FUNC)&ffi_initializer, 3},
+    {"ffi_regularizer", (DL_FUNC)&ffi_regularizer, 2},
+    {"ffi_constraint", (DL_FUNC)&ffi_constraint, 2},
+    {"ffi_schedule", (DL_FUNC)&ffi_schedule, 2},
+    {"ffi_optimizer_steps", (DL_FUNC)&ffi_optimizer_steps, 3},
     {"ffi_threads", (DL_FUNC)&ffi_threads, 0},
     {NULL, NULL, 0},
 };

@@ -81,6 +81,17 @@ SEXP ffi_data_new(SEXP x, SEXP y, SEXP w)
     return ptr;
 }
 
+/* c(samples, inputs a sample, targets a sample) */
+SEXP ffi_data_size(SEXP ptr)
+{
+    const lam_data *data = glue_get_data(ptr);
+    SEXP out = Rf_allocVector(REALSXP, 3);
+    REAL(out)[0] = (double)data->n;
+    REAL(out)[1] = (double)data->x_d;
+    REAL(out)[2] = (double)data->y_d;
+    return out;
+}
+
 /* c(inputs, targets, weights): does that part hold numbers that are not finite? */
 SEXP ffi_data_bad(SEXP ptr)
 {
@@ -111,8 +122,9 @@ static lam_spec *read_specs(SEXP list, SEXP weighted, int *n, int *n_weighted)
     return specs;
 }
 
-/* kind: "train", "test" or "probe"; rows first + 1 .. first + n of the data. */
-SEXP ffi_loop_new(SEXP net, SEXP data, SEXP first, SEXP n, SEXP batch_size, SEXP kind, SEXP metrics,
+/* kind: "train", "test" or "probe"; rows first + 1 .. first + n of the data, which are the inputs of
+ * layer `from` (0-based). */
+SEXP ffi_loop_new(SEXP net, SEXP from, SEXP data, SEXP first, SEXP n, SEXP batch_size, SEXP kind, SEXP metrics,
                   SEXP weighted_metrics)
 {
     lam_error err;
@@ -125,7 +137,7 @@ SEXP ffi_loop_new(SEXP net, SEXP data, SEXP first, SEXP n, SEXP batch_size, SEXP
                                                   : LAM_LOOP_PROBE;
     SEXP keep = PROTECT(Rf_list2(net, data));
     SEXP ptr = PROTECT(glue_new_pointer("loop", free_loop, keep));
-    glue_check(lam_loop_new(&loop, glue_get_net(net)->net, glue_get_data(data), glue_count(first, "first"),
+    glue_check(lam_loop_new(&loop, glue_get_net(net)->net, (int)glue_count(from, "from"), glue_get_data(data), glue_count(first, "first"),
                             glue_count(n, "n"), glue_count(batch_size, "batch_size"), k, &list, &err), &err);
     R_SetExternalPtrAddr(ptr, loop);
     UNPROTECT(2);
@@ -188,21 +200,14 @@ SEXP ffi_loop_feed(SEXP ptr, SEXP data)
     return R_NilValue;
 }
 
-/* list(y_true =, y_pred =) of the next batch. */
-SEXP ffi_loop_forward(SEXP ptr)
+static SEXP batch_arrays(lam_loop *loop)
 {
-    lam_error err;
-    size_t rows = 0, dim[LAM_MAX_RANK + 1];
     const char *names[] = {"y_true", "y_pred", ""};
-    lam_loop *loop = glue_get_loop(ptr);
-    uint64_t mode = glue_enter();
-    lam_status status = lam_loop_forward(loop, &rows, &err);
-    glue_leave(mode);
-    glue_check(status, &err);
-    SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
     const lam_shape *shape = &loop->net->out;
-    int rank = glue_batch_dims(shape, rows, dim);
-    SET_VECTOR_ELT(out, 1, glue_array(loop->output, rank, dim));
+    size_t dim[LAM_MAX_RANK + 1];
+    int rank = glue_batch_dims(shape, loop->run.rows, dim);
+    SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+    SET_VECTOR_ELT(out, 1, glue_array(lam_loop_predictions(loop), rank, dim));
     if (loop->data->y_d != lam_shape_count(shape)) {
         dim[1] = loop->data->y_d;
         rank = 2;
@@ -210,6 +215,25 @@ SEXP ffi_loop_forward(SEXP ptr)
     SET_VECTOR_ELT(out, 0, glue_array(loop->y, rank, dim));
     UNPROTECT(1);
     return out;
+}
+
+/* list(y_true =, y_pred =) of the batch that was done last. */
+SEXP ffi_loop_batch(SEXP ptr)
+{
+    return batch_arrays(glue_get_loop(ptr));
+}
+
+/* The same of the next batch, whose step ffi_loop_backward() then takes. */
+SEXP ffi_loop_forward(SEXP ptr)
+{
+    lam_error err;
+    size_t rows = 0;
+    lam_loop *loop = glue_get_loop(ptr);
+    uint64_t mode = glue_enter();
+    lam_status status = lam_loop_forward(loop, &rows, &err);
+    glue_leave(mode);
+    glue_check(status, &err);
+    return batch_arrays(loop);
 }
 
 SEXP ffi_loop_backward(SEXP ptr, SEXP value, SEXP gradient)

@@ -29,7 +29,8 @@ static SEXP list_get(SEXP list, const char *name)
     return R_NilValue;
 }
 
-/* specs: a list of list(type =, name =, trainable =, config = list(...)). */
+/* specs: a list of list(type =, name =, trainable =, config = list(...)).  seed == NULL: the shapes
+ * only, for ffi_net_describe(). */
 SEXP ffi_net_new(SEXP specs, SEXP input_shape, SEXP seed)
 {
     lam_error err;
@@ -55,7 +56,9 @@ SEXP ffi_net_new(SEXP specs, SEXP input_shape, SEXP seed)
     glue_check(lam_new(&p, 1, sizeof(glue_net), "a network", &err), &err);
     glue_net *g = p;
     R_SetExternalPtrAddr(ptr, g);
-    glue_check(lam_net_new(&g->net, layers, (int)n, &in, (uint64_t)glue_number(seed, "seed"), &err), &err);
+    glue_check(lam_net_new(&g->net, layers, (int)n, &in, &err), &err);
+    if (seed != R_NilValue)
+        glue_check(lam_net_initialize(g->net, (uint64_t)glue_number(seed, "seed"), &err), &err);
     UNPROTECT(1);
     return ptr;
 }
@@ -157,6 +160,21 @@ SEXP ffi_net_set_trainable(SEXP ptr, SEXP trainable)
         Rf_error("lamina: one flag a layer expected");
     for (int i = 0; i < net->n_layers; i++)
         net->layers[i].trainable = LOGICAL(trainable)[i] == TRUE;
+    return R_NilValue;
+}
+
+/* Raises what ffi_net_compile() would. */
+SEXP ffi_check_compile(SEXP optimizer, SEXP loss)
+{
+    lam_error err;
+    lam_optimizer o;
+    lam_loss l;
+    lam_spec spec = glue_spec(optimizer, "optimizer");
+    glue_check(lam_optimizer_read(&spec, &o, &err), &err);
+    if (loss != R_NilValue) {
+        spec = glue_spec(loss, "loss");
+        glue_check(lam_loss_read(&spec, &l, &err), &err);
+    }
     return R_NilValue;
 }
 

@@ -52,10 +52,11 @@ static lam_status check_targets(lam_loop *loop, lam_error *err)
     const lam_data *data = loop->data;
     bool sparse = !net->own_loss && net->loss.type->sparse;
     size_t want = sparse ? loop->per : loop->per * loop->d;
-    if (data->x_d != lam_shape_count(&net->in)) {
+    const lam_shape *in = loop->from > 0 ? &net->layers[loop->from - 1].out : &net->in;
+    if (data->x_d != lam_shape_count(in)) {
         char text[128];
         return lam_fail(err, LAM_ESHAPE, "`x` has %zu numbers a sample; the model takes shape %s.",
-                        data->x_d, lam_shape_text(&net->in, text, sizeof text));
+                        data->x_d, lam_shape_text(in, text, sizeof text));
     }
     if (net->own_loss)
         want = data->y_d;
@@ -124,12 +125,15 @@ static lam_status make_room(lam_loop *loop, size_t batch, lam_error *err)
     LAM_TRY(new_floats(&loop->pred, lam_mul(rows, loop->d), err));
     LAM_TRY(lam_new(&p, rows, sizeof(double), "a batch", err));
     loop->value = p;
-    return lam_plan_new(&loop->plan, loop->net, 0, loop->net->n_layers, batch,
-                        loop->training ? LAM_PLAN_TRAIN : LAM_PLAN_PREDICT, err);
+    return lam_plan_new(&loop->plan, loop->net, loop->from, loop->net->n_layers, batch,
+                        loop->kind == LAM_LOOP_TEST    ? LAM_PLAN_PREDICT
+                        : loop->kind == LAM_LOOP_TRAIN ? LAM_PLAN_TRAIN
+                                                       : LAM_PLAN_TRAIN_INPUT,
+                        err);
 }
 
-lam_status lam_loop_new(lam_loop **out, lam_net *net, const lam_data *data, size_t first, size_t n,
-                        size_t batch, bool training, const lam_metric_list *metrics, lam_error *err)
+lam_status lam_loop_new(lam_loop **out, lam_net *net, int from, const lam_data *data, size_t first,
+                        size_t n, size_t batch, lam_loop_kind kind, const lam_metric_list *metrics, lam_error *err)
 {
     void *p = NULL;
     lam_status status;
@@ -141,8 +145,11 @@ lam_status lam_loop_new(lam_loop **out, lam_net *net, const lam_data *data, size
     LAM_TRY(lam_new(&p, 1, sizeof(lam_loop), "a loop", err));
     lam_loop *loop = p;
     loop->net = net;
+    loop->from = from;
     loop->data = data;
-    loop->training = training;
+    loop->kind = kind;
+    loop->training = kind == LAM_LOOP_TRAIN;
+    loop->good_batches = UINT64_MAX;
     loop->first = first;
     loop->n = n;
     loop->d = lam_shape_last(&net->out);
@@ -155,7 +162,7 @@ lam_status lam_loop_new(lam_loop **out, lam_net *net, const lam_data *data, size
         (status = make_metrics(loop, metrics, err)) != LAM_OK ||
         (status = make_room(loop, batch < n ? batch : n, err)) != LAM_OK)
         goto failed;
-    if (training && (status = new_floats(&loop->good, state_floats(net), err)) != LAM_OK)
+    if (loop->training && (status = new_floats(&loop->good, state_floats(net), err)) != LAM_OK)
         goto failed;
     *out = loop;
     return LAM_OK;
@@ -239,7 +246,7 @@ static void predict(lam_loop *loop, size_t rows)
     loop->run = (lam_run){
         .rows = rows,
         .training = loop->training,
-        .update_state = loop->training,
+        .update_state = loop->kind == LAM_LOOP_TRAIN,
         .linear_head = loop->fused,
         .seed = loop->net->seed,
         .step = loop->net->batches,
@@ -253,7 +260,7 @@ static double score(lam_loop *loop, size_t rows)
     size_t n = rows * loop->per;
     const float *w = loop->data->w ? loop->w : NULL;
     float each = loop->net->sum_loss ? 1.0f : 1.0f / (float)n;
-    float *gradient = loop->training ? lam_plan_output_gradient(loop->plan) : NULL;
+    float *gradient = loop->kind != LAM_LOOP_TEST ? lam_plan_output_gradient(loop->plan) : NULL;
     if (gradient)
         for (size_t r = 0; r < n; r++)
             loop->scale[r] = w ? w[r] * each : each;
@@ -264,31 +271,36 @@ static double score(lam_loop *loop, size_t rows)
     return loop->net->sum_loss ? sum : sum / (double)n;
 }
 
+const float *lam_loop_predictions(lam_loop *loop)
+{
+    if (!loop->fused)
+        return loop->output;
+    const lam_layer *last = &loop->net->layers[loop->net->n_layers - 1];
+    lam_activation_forward(last->type->closing(last), loop->run.rows * loop->per, loop->d, loop->output, loop->pred);
+    return loop->pred;
+}
+
 static void measure(lam_loop *loop, size_t rows)
 {
     if (loop->n_metrics == 0)
         return;
-    size_t n = rows * loop->per;
-    const float *pred = loop->output;
-    if (loop->fused) {
-        const lam_layer *last = &loop->net->layers[loop->net->n_layers - 1];
-        lam_activation_forward(last->type->closing(last), n, loop->d, pred, loop->pred);
-        pred = loop->pred;
-    }
+    const float *pred = lam_loop_predictions(loop);
     for (int i = 0; i < loop->n_metrics; i++) {
         const lam_metric *m = &loop->metric[i];
         bool weighted = i >= loop->n_metrics - loop->n_weighted;
-        m->type->update(m, n, loop->d, loop->y_d, loop->y, pred,
+        m->type->update(m, rows * loop->per, loop->d, loop->y_d, loop->y, pred,
                         weighted && loop->data->w ? loop->w : NULL, loop->state[i]);
     }
 }
 
-static lam_status explode(lam_loop *loop, size_t rows, double loss, lam_error *err)
+static lam_status explode(lam_loop *loop, double loss, lam_error *err)
 {
     const lam_net *net = loop->net;
+    size_t rows = loop->run.rows;
     char where[LAM_NAME_MAX + 32] = "the loss";
     lam_plan *probe = NULL;
-    if (lam_plan_new(&probe, net, 0, net->n_layers, rows, LAM_PLAN_KEEP, NULL) == LAM_OK) {
+    if (lam_plan_new(&probe, net, loop->from, net->n_layers, rows, LAM_PLAN_KEEP, NULL) == LAM_OK) {
+        loop->run.update_state = false;
         lam_plan_forward(probe, loop->input, &loop->run);
         int bad = lam_plan_first_bad(probe, rows);
         if (bad >= 0)
@@ -313,7 +325,7 @@ static lam_status finish_batch(lam_loop *loop, size_t rows, double loss, lam_err
 {
     loss += lam_net_penalty(loop->net) + loop->plan->activity_penalty;
     if (loop->training && !isfinite(loss))
-        return explode(loop, rows, loss, err);
+        return explode(loop, loss, err);
     if (loop->training) {
         if (loop->batches % GOOD_EVERY == 0) {
             each_state(loop, false);
@@ -343,8 +355,6 @@ lam_status lam_loop_run(lam_loop *loop, size_t max_batches, double seconds, lam_
     double until = lam_seconds() + seconds;
     if (loop->net->own_loss)
         return lam_fail(err, LAM_ESTATE, "A loss of one's own needs the step in two.");
-    if (loop->batches == 0)
-        loop->good_batches = UINT64_MAX;
     for (size_t done = 0; done < max_batches && !lam_loop_done(loop); done++) {
         size_t rows = next_rows(loop);
         fetch(loop, rows);
@@ -354,7 +364,7 @@ lam_status lam_loop_run(lam_loop *loop, size_t max_batches, double seconds, lam_
             break;
     }
     if (loop->training && lam_loop_done(loop) && !lam_all_finite(loop->net->n, loop->net->weights))
-        return explode(loop, 1, NAN, err);
+        return explode(loop, NAN, err);
     return LAM_OK;
 }
 
@@ -376,8 +386,6 @@ lam_status lam_loop_forward(lam_loop *loop, size_t *rows, lam_error *err)
 {
     if (lam_loop_done(loop))
         return lam_fail(err, LAM_ESTATE, "The epoch is over.");
-    if (loop->batches == 0)
-        loop->good_batches = UINT64_MAX;
     *rows = next_rows(loop);
     fetch(loop, *rows);
     predict(loop, *rows);
@@ -390,6 +398,18 @@ lam_status lam_loop_backward(lam_loop *loop, double value, const float *gradient
     if (loop->training)
         memcpy(lam_plan_output_gradient(loop->plan), gradient, rows * loop->per * loop->d * sizeof(float));
     return finish_batch(loop, rows, value, err);
+}
+
+const float *lam_loop_probe(lam_loop *loop, bool training, double *loss)
+{
+    loop->training = training;
+    loop->at = 0;
+    fetch(loop, loop->n);
+    predict(loop, loop->n);
+    *loss = score(loop, loop->n) + lam_net_penalty(loop->net) + loop->plan->activity_penalty;
+    const float *dx = lam_plan_backward(loop->plan, loop->input, &loop->run, false);
+    lam_net_penalty_gradient(loop->net, loop->plan->grads);
+    return dx;
 }
 
 double lam_loop_loss(const lam_loop *loop)

@@ -10,10 +10,18 @@
 #include "nn/metric.h"
 #include "nn/plan.h"
 
+typedef enum {
+    LAM_LOOP_TEST,
+    LAM_LOOP_TRAIN,
+    LAM_LOOP_PROBE /* gradients to look at: lam_loop_probe() */
+} lam_loop_kind;
+
 typedef struct lam_loop {
     lam_net *net;
     const lam_data *data;
-    bool training;
+    lam_loop_kind kind;
+    bool training;          /* layers behave as in training */
+    int from;               /* the data are the inputs of this layer */
     size_t first, n;        /* rows of the data that belong to this loop */
     size_t batch;           /* samples a batch */
     uint32_t *order;        /* this epoch's permutation; NULL until one is asked for */
@@ -49,9 +57,10 @@ typedef struct lam_metric_list {
     const lam_spec *spec;   /* n of them, then n_weighted */
 } lam_metric_list;
 
-/* Checks shapes and targets.  The data must outlive the loop or be replaced by lam_loop_feed(). */
-lam_status lam_loop_new(lam_loop **loop, lam_net *net, const lam_data *data, size_t first, size_t n,
-                        size_t batch, bool training, const lam_metric_list *metrics, lam_error *err);
+/* Checks shapes and targets.  from > 0: the data go in at that layer (the ones below are the
+ * caller's business, and must be frozen).  The data must outlive the loop or be replaced by lam_loop_feed(). */
+lam_status lam_loop_new(lam_loop **loop, lam_net *net, int from, const lam_data *data, size_t first,
+                        size_t n, size_t batch, lam_loop_kind kind, const lam_metric_list *metrics, lam_error *err);
 void lam_loop_free(lam_loop *loop);
 
 /* Begins an epoch (1-based; its number keys the shuffle). */
@@ -69,6 +78,13 @@ lam_status lam_loop_feed(lam_loop *loop, const lam_data *data, lam_error *err);
  * `rows` samples of targets and predictions; backward takes the loss and its gradient. */
 lam_status lam_loop_forward(lam_loop *loop, size_t *rows, lam_error *err);
 lam_status lam_loop_backward(lam_loop *loop, double value, const float *gradient, lam_error *err);
+
+/* Loss, penalties included, and gradients of all samples as one batch, nothing moved: those of the
+ * weights are in loop->plan->grads, that of the inputs is returned. */
+const float *lam_loop_probe(lam_loop *loop, bool training, double *loss);
+
+/* The predictions for the last batch (loop->run.rows samples), activated. */
+const float *lam_loop_predictions(lam_loop *loop);
 
 double lam_loop_loss(const lam_loop *loop);      /* running mean of this epoch */
 double lam_loop_metric(const lam_loop *loop, int i);

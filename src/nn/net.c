@@ -61,7 +61,7 @@ static lam_status fill_weights(lam_net *net, uint64_t seed, lam_error *err)
 }
 
 lam_status lam_net_new(lam_net **out, const lam_layer_spec *specs, int n_layers,
-                       const lam_shape *in, uint64_t seed, lam_error *err)
+                       const lam_shape *in, lam_error *err)
 {
     lam_status status;
     void *p = NULL;
@@ -72,17 +72,11 @@ lam_status lam_net_new(lam_net **out, const lam_layer_spec *specs, int n_layers,
         goto failed;
     net->layers = p;
     net->in = net->out = *in;
-    net->seed = seed;
     for (int i = 0; i < n_layers; i++) {
         if ((status = make_layer(net, i, &specs[i], &net->out, err)) != LAM_OK)
             goto failed;
         net->out = net->layers[i].out;
     }
-    if ((status = lam_new(&p, net->n, sizeof(float), "the weights", err)) != LAM_OK)
-        goto failed;
-    net->weights = p;
-    if ((status = fill_weights(net, seed, err)) != LAM_OK)
-        goto failed;
     *out = net;
     return LAM_OK;
 failed:
@@ -131,6 +125,11 @@ static void start_slots(lam_net *net)
 
 lam_status lam_net_initialize(lam_net *net, uint64_t seed, lam_error *err)
 {
+    if (!net->weights) {
+        void *p = NULL;
+        LAM_TRY(lam_new(&p, net->n, sizeof(float), "the weights", err));
+        net->weights = p;
+    }
     LAM_TRY(fill_weights(net, seed, err));
     net->seed = seed;
     if (net->compiled)

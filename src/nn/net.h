@@ -36,12 +36,12 @@ typedef struct lam_net {
     uint64_t batches;       /* batches trained on so far: the step of the random numbers */
 } lam_net;
 
-/* Builds and initializes; *net is NULL on failure. */
+/* Works out the shapes; *net is NULL on failure.  Weights come with lam_net_initialize(). */
 lam_status lam_net_new(lam_net **net, const lam_layer_spec *specs, int n_layers,
-                       const lam_shape *in, uint64_t seed, lam_error *err);
+                       const lam_shape *in, lam_error *err);
 void lam_net_free(lam_net *net);
 
-/* New initial weights under another seed; forgets the optimizer's state. */
+/* Initial weights; of a network that has some already: new ones, the optimizer's state forgotten. */
 lam_status lam_net_initialize(lam_net *net, uint64_t seed, lam_error *err);
 
 /* loss == NULL: the caller's own.  Starts the optimizer's state afresh.  On failure nothing

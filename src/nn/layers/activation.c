@@ -15,7 +15,7 @@ typedef struct activation {
 static lam_status configure(lam_layer *layer, const lam_args *args, lam_error *err)
 {
     static const lam_field fields[] = {
-        {.name = "activation", .kind = LAM_FIELD_SPEC, .required = true},
+        {.name = "activation", .kind = LAM_FIELD_SPEC},
         {.name = "axis", .kind = LAM_FIELD_INT, .offset = offsetof(activation, axis)},
     };
     activation *a = layer->config;

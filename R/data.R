@@ -1,0 +1,283 @@
+# From what users have to what the core trains on.
+#
+# as_inputs() gives an R array, samples first, that fits the model's input shape (or the parts of a
+# sparse matrix); as_targets() gives numbers: class codes from factors and logicals.  Nothing of the
+# model is changed here.
+
+# ---- inputs --------------------------------------------------------------------------------------
+
+# shape: of one sample, or NULL when the data are to decide it.
+as_inputs <- function(x, shape = NULL, arg = "x", call = rlang::caller_env()) {
+  x <- input_array(x, arg, call)
+  if (sample_count(x) == 0L) {
+    abort_argument(arg, "at least one sample", "0 rows", kind = "data", call = call)
+  }
+  if (is.null(shape)) x else fit_shape(x, shape, arg, call)
+}
+
+input_array <- function(x, arg, call) {
+  if (is.data.frame(x)) {
+    x <- frame_matrix(x, arg, call)
+  } else if (inherits(x, "Matrix")) {
+    return(sparse_parts(x, arg, call))
+  } else if (is.factor(x)) {
+    abort_argument(arg, "numbers", "a factor", hint = c(i = "Use model.matrix(~ f - 1) for indicator columns."), kind = "data", call = call)
+  } else if (is.list(x)) {
+    abort_argument(arg, "an array, samples first", describe(x),
+                   hint = c(i = "Lists of integer vectors become a matrix with pad_sequences()."), kind = "data", call = call)
+  }
+  if (!is.numeric(x) && !is.logical(x)) {
+    abort_argument(arg, "numbers", describe(x), kind = "data", call = call)
+  }
+  if (is.null(dim(x))) {
+    return(if (is.double(x)) as.vector(x) else as.double(x))
+  }
+  if (length(dim(x)) > 5L) {
+    abort_argument(arg, "an array of at most 5 dimensions", describe(x), kind = "shape", call = call)
+  }
+  x
+}
+
+frame_matrix <- function(x, arg, call) {
+  numeric <- vapply(x, function(column) is.numeric(column) || is.logical(column), NA)
+  if (!all(numeric)) {
+    bad <- names(x)[!numeric]
+    kinds <- vapply(x[bad], function(column) class(column)[1L], "")
+    abort_lamina(
+      c(sprintf("`%s` must have columns of numbers; %s.", arg,
+                paste(sprintf("`%s` is %s %s", bad, ifelse(grepl("^[aeiou]", kinds), "an", "a"), kinds), collapse = ", ")),
+        i = "Make indicator columns with model.matrix(~ . - 1, data)."),
+      "data", arg = arg, expected = "numbers", actual = unname(kinds), columns = bad, call = call
+    )
+  }
+  out <- as.matrix(x)
+  storage.mode(out) <- "double"
+  out
+}
+
+# The columns of a sparse matrix, as the core reads them.
+sparse_parts <- function(x, arg, call) {
+  rlang::check_installed("Matrix", "for sparse inputs", call = call)
+  x <- methods::as(methods::as(x, "generalMatrix"), "CsparseMatrix")
+  values <- if (methods::is(x, "nMatrix")) NULL else as.double(x@x)
+  structure(list(p = x@p, i = x@i, x = values, dim = dim(x)), class = "lamina_sparse")
+}
+
+is_sparse <- function(x) inherits(x, "lamina_sparse")
+
+sample_count <- function(x) {
+  if (is_sparse(x)) x$dim[1L] else if (is.null(dim(x))) length(x) else dim(x)[1L]
+}
+
+# The shape of one sample of the data.
+sample_shape <- function(x) {
+  if (is_sparse(x)) {
+    x$dim[2L]
+  } else if (is.null(dim(x))) {
+    1
+  } else if (length(dim(x)) == 1L) {
+    1
+  } else {
+    dim(x)[-1L]
+  }
+}
+
+# Keras adds or drops a last dimension of 1 when ranks differ by one; so do we.
+fit_shape <- function(x, shape, arg, call) {
+  found <- sample_shape(x)
+  if (identical(as.double(found), as.double(shape))) {
+    return(x)
+  }
+  drop_one <- function(s) if (length(s) && s[length(s)] == 1) s[-length(s)] else s
+  if (prod(found) == prod(shape) && abs(length(found) - length(shape)) <= 1L &&
+      identical(as.double(drop_one(found)), as.double(drop_one(shape))) && !is_sparse(x)) {
+    dim(x) <- c(sample_count(x), shape)
+    return(x)
+  }
+  hint <- if (is.null(dim(x)) && length(x) == prod(shape)) {
+    c(i = "One sample? Give a matrix of one row: matrix(x, nrow = 1).")
+  } else if (prod(found) == prod(shape)) {
+    c(i = "array_reshape() changes the shape, row by row.")
+  }
+  expected <- sprintf("samples of shape (%s)", paste(shape, collapse = ", "))
+  abort_argument(arg, expected, sprintf("samples of shape (%s)", paste(found, collapse = ", ")), hint = hint, kind = "shape", call = call)
+}
+
+# Raises the error for NA, NaN or infinite inputs: which columns, how many rows.
+abort_not_finite <- function(x, arg, call = rlang::caller_env()) {
+  if (is_sparse(x)) {
+    abort_argument(arg, "finite numbers", "NA, NaN or infinite ones", kind = "data", call = call)
+  }
+  bad <- !is.finite(if (is.null(dim(x))) matrix(x, ncol = 1L) else matrix(x, nrow = dim(x)[1L]))
+  columns <- which(colSums(bad) > 0)
+  names <- if (length(dim(x)) == 2L && !is.null(colnames(x))) colnames(x)[columns] else columns
+  shown <- paste(utils::head(names, 5L), collapse = ", ")
+  if (length(names) > 5L) {
+    shown <- paste0(shown, ", ...")
+  }
+  rows <- sum(rowSums(bad) > 0)
+  abort_lamina(
+    c(sprintf("`%s` must have no NA, NaN or infinite numbers, but %d of %d rows have, in column%s %s.",
+              arg, rows, nrow(bad), if (length(columns) == 1L) "" else "s", shown),
+      i = "Drop these rows with na.omit(), or fill the gaps, before training."),
+    "data", arg = arg, expected = "finite numbers", actual = sprintf("%d rows that are not", rows),
+    columns = names, rows = rows, call = call
+  )
+}
+
+# ---- targets -------------------------------------------------------------------------------------
+
+# A decoder says how targets of a model become numbers; made from the training targets and used
+# for the validation targets too: list(levels =, shift =).
+# guess: fit() may take 1..K for 0..K-1 where that is the only reading.
+target_decoder <- function(y, model, guess = FALSE) {
+  if (is.data.frame(y) && ncol(y) == 1L) {
+    y <- y[[1L]]
+  }
+  list(
+    levels = if (is.factor(y)) levels(y),
+    shift = guess && counts_from_one(y, model)
+  )
+}
+
+counts_from_one <- function(y, model) {
+  spec <- model$compiled$loss
+  classes <- class_count(model)
+  numeric <- is.numeric(y) && (is.null(dim(y)) || length(dim(y)) == 1L || ncol(y) == 1L)
+  if (!numeric || is.na(classes) || length(y) == 0L || anyNA(y)) {
+    return(FALSE)
+  }
+  whole <- all(y == floor(y))
+  shifted <- whole && max(y) == classes && min(y) >= 1
+  if (shifted) {
+    inform_lamina(c(i = sprintf("Classes 1 to %d in `y` are taken as Keras' 0 to %d.", classes, classes - 1)), "lamina_message_labels")
+  }
+  shifted
+}
+
+# How many classes the loss sees in integer labels; NA when it takes no labels.
+class_count <- function(model) {
+  spec <- model$compiled$loss
+  units <- utils::tail(model$info[[length(model$info)]]$output_shape, 1L)
+  if (is.null(spec)) {
+    NA
+  } else if (spec$type == "sparse_categorical_crossentropy") {
+    units
+  } else if (spec$type %in% c("binary_crossentropy", "binary_focal_crossentropy") && units == 1L) {
+    2
+  } else {
+    NA
+  }
+}
+
+as_targets <- function(y, model, decoder, arg = "y", call = rlang::caller_env()) {
+  if (is.data.frame(y)) {
+    y <- if (ncol(y) == 1L) y[[1L]] else frame_matrix(y, arg, call)
+  }
+  if (is.character(y)) {
+    abort_argument(arg, "numbers or a factor", describe(y), hint = c(i = "Use factor(y)."), kind = "data", call = call)
+  }
+  if (is.factor(y)) {
+    y <- factor_targets(y, model, decoder, arg, call)
+  }
+  if (!is.numeric(y) && !is.logical(y)) {
+    abort_argument(arg, "numbers, a factor or a logical vector", describe(y), kind = "data", call = call)
+  }
+  if (length(y) && !all(is.finite(y))) {
+    bad <- sum(rowSums(matrix(!is.finite(y), nrow = if (is.null(dim(y))) length(y) else dim(y)[1L])) > 0)
+    abort_argument(arg, "finite numbers", sprintf("NA, NaN or infinite ones in %d rows", bad), kind = "data", call = call)
+  }
+  if (isTRUE(decoder$shift)) {
+    y <- y - 1
+  }
+  if (is.null(dim(y))) as.double(y) else y
+}
+
+factor_targets <- function(y, model, decoder, arg, call) {
+  if (!is.null(decoder$levels) && !identical(levels(y), decoder$levels)) {
+    abort_argument(arg, sprintf("a factor with the levels %s", paste(decoder$levels, collapse = ", ")),
+                   sprintf("one with %s", paste(levels(y), collapse = ", ")), kind = "data", call = call)
+  }
+  if (anyNA(y)) {
+    abort_argument(arg, "free of NA", sprintf("a factor with %d of them", sum(is.na(y))), kind = "data", call = call)
+  }
+  one_hot <- model$compiled$loss$type %in% c("categorical_crossentropy", "categorical_focal_crossentropy",
+                                            "categorical_hinge", "kl_divergence")
+  if (isTRUE(one_hot)) to_categorical(y) else as.integer(y) - 1L
+}
+
+# 0-based class of every sample, or NULL when the targets are no classes.
+target_classes <- function(y, model) {
+  if (length(dim(y)) == 2L && ncol(y) > 1L) {
+    one_hot <- all(y == 0 | y == 1) && all(rowSums(y) == 1)
+    return(if (one_hot) max.col(y, "first") - 1 else NULL)
+  }
+  if (!is.na(class_count(model)) && all(y == floor(y))) as.vector(y) else NULL
+}
+
+# ---- weights of samples --------------------------------------------------------------------------
+
+sample_weights <- function(y, model, decoder, class_weight, sample_weight, n, call = rlang::caller_env()) {
+  w <- check_sample_weight(sample_weight, n, call)
+  if (is.null(class_weight)) {
+    return(w)
+  }
+  classes <- target_classes(y, model)
+  if (is.null(classes)) {
+    abort_argument("class_weight", "left out: the targets are no classes", describe(class_weight), call = call)
+  }
+  by_class <- class_weights(class_weight, classes, decoder$levels, call)
+  (if (is.null(w)) 1 else w) * by_class[classes + 1]
+}
+
+check_sample_weight <- function(w, n, call, arg = "sample_weight") {
+  if (is.null(w)) {
+    return(NULL)
+  }
+  if (!is.numeric(w) || length(w) != n || !all(is.finite(w))) {
+    abort_argument(arg, sprintf("%d finite numbers, one a sample", n), describe(w), kind = "data", call = call)
+  }
+  as.double(w)
+}
+
+# One weight per class 0, 1, ..., from names (levels or 0-based numbers), from order, or "balanced":
+# n / (K * n_k), as scikit-learn defines it.
+class_weights <- function(class_weight, classes, levels, call) {
+  k <- if (is.null(levels)) max(classes) + 1 else length(levels)
+  if (identical(class_weight, "balanced")) {
+    counts <- tabulate(classes + 1, k)
+    return(ifelse(counts > 0, length(classes) / (sum(counts > 0) * counts), 1))
+  }
+  values <- unlist(class_weight)
+  if (!is.numeric(values) || !all(is.finite(values)) || any(values < 0)) {
+    abort_argument("class_weight", "\"balanced\" or numbers of at least 0", describe(class_weight), call = call)
+  }
+  weights <- rep(1, k)
+  names <- names(values)
+  if (is.null(names)) {
+    if (length(values) != k) {
+      abort_argument("class_weight", sprintf("%d numbers, one a class", k), describe(class_weight), call = call)
+    }
+    return(values)
+  }
+  known <- if (is.null(levels)) as.character(seq_len(k) - 1) else levels
+  at <- match(names, known)
+  if (anyNA(at) && !is.null(levels)) {
+    at <- match(names, as.character(seq_len(k) - 1))
+  }
+  if (anyNA(at)) {
+    abort_unknown("class_weight", "a class", names[is.na(at)][1L], known, call = call)
+  }
+  weights[at] <- values
+  weights
+}
+
+# ---- into the core -------------------------------------------------------------------------------
+
+new_data <- function(x, y = NULL, w = NULL, arg = "x", call = rlang::caller_env()) {
+  data <- .Call(ffi_data_new, x, y, w)
+  if (.Call(ffi_data_bad, data)[1L]) {
+    abort_not_finite(x, arg, call)
+  }
+  data
+}

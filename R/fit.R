@@ -1,0 +1,478 @@
+# fit(): the loop over epochs.  The core trains in slices of about 50 ms; between them R shows the
+# progress, runs callbacks and notices Ctrl-C.  After every epoch, and on any way out, weights and
+# optimizer state are in the model's R values.
+
+SLICE_SECONDS <- 0.05
+
+#' Train a model
+#'
+#' @param object A compiled model.
+#' @param x Inputs, samples first: a matrix, an array of up to five dimensions, a data frame of numbers, a
+#'   sparse matrix of package Matrix; or a function that returns the next batch as `list(x, y)` or
+#'   `list(x, y, sample_weight)` each time it is called.
+#' @param y Targets: numbers, a factor, a logical vector, or a matrix with one row a sample. Classes
+#'   count from 0, as in Keras; 1 to K is accepted, with a message, where it can mean nothing else.
+#' @param ... Not used: unknown arguments are refused.
+#' @param batch_size Samples a step; 32 when `NULL`.
+#' @param epochs Last epoch; the number of epochs when `initial_epoch` is 1.
+#' @param callbacks A `callback_*()` object or a list of them.
+#' @param validation_split Fraction of the data, taken from the end before shuffling, that is not
+#'   trained on but measured after each epoch. A warning says when that leaves a class out.
+#' @param validation_data `list(x, y)` or `list(x, y, sample_weight)` to measure instead.
+#' @param shuffle `FALSE` keeps the order of the samples.
+#' @param class_weight Weights of the classes in the loss: named by factor level or 0-based class,
+#'   in order, or `"balanced"` (n / (classes * samples of the class)). Unnamed classes weigh 1.
+#' @param sample_weight A number for each sample.
+#' @param initial_epoch Number of the first epoch, from 1. Above 1 a training goes on where it stopped,
+#'   with the same random numbers as if it had never stopped.
+#' @param steps_per_epoch Batches an epoch: needed when `x` is a function; else the epoch ends
+#'   after so many.
+#' @param validation_steps,validation_batch_size Batches, and samples a batch, of the validation.
+#' @param validation_freq Validate every so many epochs, or after the epochs given.
+#' @param verbose 0 silent, 1 a progress bar, 2 a line an epoch, or `"auto"`. `options(lamina.verbose =)`
+#'   and `options(keras.verbose =)` set the default.
+#' @param view_metrics Accepted for keras3 scripts; nothing opens a viewer.
+#'
+#' @details
+#' The loss of an epoch is the mean over its batches, weighted by their size, each taken before its
+#' update; `metrics` do not use sample weights. The model is changed in place; a second `fit()` goes on
+#' from the present weights and says so. `set.seed()` fixes initial weights, order of the samples,
+#' dropout and noise, whatever the number of threads.
+#'
+#' Ctrl-C stops at the end of the running slice (about 50 ms): weights and history so far are kept.
+#' A loss that turns NaN or infinite stops training with an error of class `lamina_error_numeric` that
+#' tells epoch, batch and layer; the last good weights are kept.
+#' @return The history, invisibly: see [plot.lamina_history].
+#' @family model verbs
+#' @examples
+#' set.seed(1)
+#' x <- as.matrix(scale(iris[1:4]))
+#' model <- keras_model_sequential(input_shape = 4) |>
+#'   layer_dense(8, activation = "relu") |>
+#'   layer_dense(3, activation = "softmax")
+#' model |> compile(optimizer = optimizer_adam(0.01), loss = "sparse_categorical_crossentropy",
+#'                  metrics = "accuracy")
+#' history <- model |> fit(x, iris$Species, epochs = 20, verbose = 0)
+#' history
+#' @export
+fit.lamina_model <- function(object, x = NULL, y = NULL, ..., batch_size = NULL, epochs = 1L,
+                             callbacks = NULL, validation_split = 0, validation_data = NULL,
+                             shuffle = TRUE, class_weight = NULL, sample_weight = NULL,
+                             initial_epoch = 1L, steps_per_epoch = NULL, validation_steps = NULL,
+                             validation_batch_size = NULL, validation_freq = 1L,
+                             verbose = getOption("keras.verbose", "auto"),
+                             view_metrics = getOption("keras.view_metrics", "auto")) {
+  check_no_dots(list(...))
+  require_compiled(object)
+  if (missing(verbose)) {
+    verbose <- "auto"
+  }
+  settings <- list(
+    batch_size = check_count(if (is.null(batch_size)) 32 else batch_size, arg = "batch_size"),
+    epochs = check_count(epochs),
+    initial_epoch = check_count(initial_epoch, max = epochs),
+    shuffle = check_flag(shuffle),
+    steps = check_count(steps_per_epoch, allow_null = TRUE),
+    validation_steps = check_count(validation_steps, allow_null = TRUE),
+    validation_freq = check_validation_freq(validation_freq),
+    verbose = resolve_verbose(verbose)
+  )
+  settings$validation_batch <- check_count(
+    if (is.null(validation_batch_size)) settings$batch_size else validation_batch_size, arg = "validation_batch_size"
+  )
+  callbacks <- as_callbacks(callbacks)
+  feed <- if (is.function(x)) {
+    generator_feed(object, x, settings)
+  } else {
+    array_feed(object, x, y, settings, check_number(validation_split, 0, 1), class_weight, sample_weight)
+  }
+  feed$validation <- validation_feed(object, feed, validation_data, settings)
+  check_own_loss(object, feed)
+  history <- train(object, feed, settings, callbacks)
+  invisible(history)
+}
+
+check_validation_freq <- function(x, call = rlang::caller_env()) {
+  if (!is.numeric(x) || length(x) == 0L || !all(is.finite(x)) || any(x < 1 | x != floor(x))) {
+    abort_argument("validation_freq", "whole numbers of at least 1", describe(x), call = call)
+  }
+  x
+}
+
+# ---- data for fit() ------------------------------------------------------------------------------
+
+# A feed: list(data, first, n, decoder, from, next_batch); `next_batch` is for generators.
+array_feed <- function(model, x, y, settings, split, class_weight, sample_weight, call = rlang::caller_env()) {
+  if (is.null(x)) {
+    abort_argument("x", "the inputs", "NULL", call = call)
+  }
+  if (is.null(y)) {
+    abort_argument("y", "the targets", "NULL", call = call)
+  }
+  x <- prepare_inputs(model, x, call = call)
+  n <- sample_count(x)
+  n_train <- floor(n * (1 - split))
+  if (n_train == 0 || (split > 0 && n_train == n)) {
+    abort_argument("validation_split", "a fraction that leaves samples on both sides", sprintf("%g of %d samples", split, n), call = call)
+  }
+  decoder <- target_decoder(y, model, guess = TRUE)
+  y <- as_targets(y, model, decoder, call = call)
+  check_sample_count(y, n, "y", call)
+  w <- sample_weights(y, model, decoder, class_weight, sample_weight, n, call)
+  if (split > 0) {
+    warn_missing_class(target_classes(y, model), n_train, decoder)
+  }
+  train_w <- w
+  if (!is.null(class_weight) && split > 0) { # class weights leave the validation loss alone
+    held <- seq(n_train + 1, n)
+    train_w[held] <- if (is.null(sample_weight)) 1 else sample_weight[held]
+  }
+  list(data = new_data(x, y, train_w, call = call), first = 0, n = n_train, held = n - n_train,
+       decoder = decoder, from = first_trained(model))
+}
+
+# Builds the model when the data are the first to tell its input shape, and maps inputs through
+# activations that are R functions (everything up to them is frozen).
+prepare_inputs <- function(model, x, arg = "x", call = rlang::caller_env()) {
+  x <- as_inputs(x, model$shape, arg = arg, call = call)
+  if (!is_built(model)) {
+    infer_shapes(model, sample_shape(x))
+  }
+  from <- first_trained(model, call)
+  if (from > 0) own_activation_outputs(model, x, to = from) else x
+}
+
+check_sample_count <- function(y, n, arg, call) {
+  found <- sample_count(y)
+  if (found != n) {
+    abort_argument(arg, sprintf("as many samples as `x`, %d", n), as.character(found), kind = "data", call = call)
+  }
+}
+
+warn_missing_class <- function(classes, n_train, decoder) {
+  if (is.null(classes)) {
+    return(invisible())
+  }
+  train <- unique(classes[seq_len(n_train)])
+  held <- unique(classes[-seq_len(n_train)])
+  label <- function(k) if (is.null(decoder$levels)) as.character(k) else decoder$levels[k + 1]
+  if (length(setdiff(held, train)) || length(setdiff(train, held))) {
+    lost <- setdiff(union(train, held), intersect(train, held))
+    warn_lamina(
+      c(sprintf("`validation_split` takes the last rows, and that leaves class %s out of one of the parts.",
+                paste(label(sort(lost)), collapse = ", ")),
+        i = "Shuffle the rows before fit(), for example x[i, ] and y[i] with i <- sample(nrow(x))."),
+      "lamina_warning_split"
+    )
+  }
+}
+
+# Number of layers (from the bottom) that only prepare the data: up to the last activation that is
+# an R function.  Such layers cannot be trained through.
+first_trained <- function(model, call = rlang::caller_env()) {
+  own <- own_activations(model)
+  if (length(own) == 0L) {
+    return(0)
+  }
+  last <- max(own)
+  below <- weight_owner(model) <= last
+  if (any(weight_trainable(model)[below])) {
+    abort_lamina(
+      c(sprintf("Layer `%s` has an R function as its activation, which cannot be trained through.",
+                layer_self(model_layers(model)[[last]])$name),
+        i = "Freeze it and the layers below with freeze_weights(), or use an activation of lamina's."),
+      "state", call = call
+    )
+  }
+  last
+}
+
+own_activations <- function(model) {
+  which(vapply(model_layers(model), function(l) !is.null(layer_self(l)$functions$activation), NA))
+}
+
+generator_feed <- function(model, generator, settings, call = rlang::caller_env()) {
+  if (is.null(settings$steps)) {
+    abort_argument("steps_per_epoch", "given when `x` is a function", "NULL", call = call)
+  }
+  decoder <- NULL
+  next_batch <- function() {
+    batch <- generator()
+    if (!is.list(batch) || !length(batch) %in% 2:3) {
+      abort_argument("x", "a function that returns list(x, y)", paste("one that returned", describe(batch)), call = call)
+    }
+    x <- prepare_inputs(model, batch[[1L]], call = call)
+    if (is.null(decoder)) {
+      decoder <<- target_decoder(batch[[2L]], model, guess = TRUE)
+    }
+    y <- as_targets(batch[[2L]], model, decoder, call = call)
+    check_sample_count(y, sample_count(x), "y", call)
+    w <- if (length(batch) == 3L) check_sample_weight(batch[[3L]], sample_count(x), call)
+    new_data(x, y, w, call = call)
+  }
+  first <- next_batch()
+  waiting <- first
+  list(
+    data = first, first = 0, n = .Call(ffi_data_size, first)[1L], held = 0, decoder = decoder,
+    from = first_trained(model),
+    next_batch = function() {
+      if (!is.null(waiting)) {
+        data <- waiting
+        waiting <<- NULL
+        data
+      } else {
+        next_batch()
+      }
+    }
+  )
+}
+
+# The validation part: held-out rows of the same data, or data of its own.
+validation_feed <- function(model, feed, validation_data, settings, call = rlang::caller_env()) {
+  if (length(validation_data) == 0L) {
+    return(if (feed$held > 0) list(data = feed$data, first = feed$n, n = feed$held, from = feed$from))
+  }
+  if (!is.list(validation_data) || is.data.frame(validation_data) || !length(validation_data) %in% 2:3) {
+    abort_argument("validation_data", "list(x, y) or list(x, y, sample_weight)", describe(validation_data), call = call)
+  }
+  data <- test_data(model, validation_data[[1L]], validation_data[[2L]],
+                    if (length(validation_data) == 3L) validation_data[[3L]], feed$decoder, call)
+  list(data = data$data, first = 0, n = data$n, from = feed$from)
+}
+
+test_data <- function(model, x, y, sample_weight, decoder, call) {
+  x <- prepare_inputs(model, x, call = call)
+  n <- sample_count(x)
+  y <- as_targets(y, model, decoder, call = call)
+  check_sample_count(y, n, "y", call)
+  list(data = new_data(x, y, check_sample_weight(sample_weight, n, call), call = call), n = n)
+}
+
+# A loss of one's own is compared with finite differences once, on the first few samples.
+check_own_loss <- function(model, feed) {
+  own <- model$compiled$own_loss
+  if (is.null(own)) {
+    return(invisible())
+  }
+  n <- min(feed$n, 8)
+  loop <- new_loop(model, feed, n, "test", metrics = FALSE)
+  .Call(ffi_loop_start, loop, FALSE, 1)
+  batch <- .Call(ffi_loop_forward, loop)
+  check_custom_loss(own, batch$y_true, batch$y_pred)
+}
+
+# ---- the loop ------------------------------------------------------------------------------------
+
+new_loop <- function(model, feed, batch_size, kind, metrics = TRUE) {
+  compiled <- model$compiled
+  .Call(
+    ffi_loop_new, net_ptr(model), feed$from, feed$data, feed$first, feed$n, batch_size, kind,
+    if (metrics) compiled$metrics else list(), if (metrics) compiled$weighted_metrics else list()
+  )
+}
+
+train <- function(model, feed, settings, callbacks) {
+  ptr <- net_ptr(model)
+  resumes <- settings$initial_epoch > 1 || model$resume
+  loop <- new_loop(model, feed, settings$batch_size, "train")
+  validation <- if (!is.null(feed$validation)) new_loop(model, feed$validation, settings$validation_batch, "test")
+  if (settings$initial_epoch == 1) {
+    if (model$epoch > 0) {
+      inform_lamina(c(i = sprintf("Continuing after epoch %d; reset_weights() starts afresh.", model$epoch)), "lamina_message_continue")
+    }
+    if (!resumes) {
+      .Call(ffi_net_seed, ptr, draw_seed())
+    }
+  }
+  steps <- if (is.null(settings$steps)) ceiling(feed$n / settings$batch_size) else settings$steps
+  params <- list(verbose = settings$verbose, epochs = settings$epochs, steps = steps)
+  run <- new.env(parent = emptyenv())
+  run$metrics <- list()
+  run$finished <- FALSE
+  progress <- new_progress(settings$verbose, settings$epochs, steps, settings$initial_epoch)
+  set_callback_context(callbacks, model, params)
+  model$stop_training <- FALSE
+  model$resume <- TRUE # whatever ends the training early, the next one goes on from there
+  on.exit({
+    pull_state(model)
+    model$history <- new_history(params, run$metrics)
+    if (!run$finished) {
+      run_hook(callbacks, "on_train_end", last_logs(run$metrics))
+    }
+  })
+  first_key <- if (settings$initial_epoch > 1) settings$initial_epoch else model$epoch + 1
+
+  run_hook(callbacks, "on_train_begin", list())
+  for (epoch in seq(settings$initial_epoch, settings$epochs)) {
+    started <- proc.time()[["elapsed"]]
+    run_hook(callbacks, "on_epoch_begin", epoch, list())
+    progress$epoch_begin(epoch)
+    .Call(ffi_loop_start, loop, settings$shuffle && is.null(feed$next_batch), first_key + epoch - settings$initial_epoch)
+    logs <- tryCatch(
+      train_epoch(model, loop, feed, steps, callbacks, progress),
+      lamina_error_numeric = function(e) exploded(e, epoch, model, callbacks)
+    )
+    if (is.null(logs)) {
+      break
+    }
+    if (!is.null(validation) && validates(epoch, settings$validation_freq)) {
+      measured <- test_loop(model, validation, settings$validation_steps, callbacks)
+      logs <- c(logs, stats::setNames(measured, paste0("val_", names(measured))))
+    }
+    model$epoch <- model$epoch + 1
+    pull_state(model)
+    run$metrics <- append_logs(run$metrics, logs)
+    progress$epoch_end(epoch, logs, proc.time()[["elapsed"]] - started)
+    run_hook(callbacks, "on_epoch_end", epoch, logs)
+    if (isTRUE(model$stop_training)) {
+      break
+    }
+  }
+  .Call(ffi_net_finish, ptr)
+  run$finished <- TRUE
+  model$resume <- FALSE
+  run_hook(callbacks, "on_train_end", last_logs(run$metrics))
+  history <- new_history(params, run$metrics)
+  progress$finish(history)
+  history
+}
+
+validates <- function(epoch, freq) {
+  if (length(freq) == 1L) epoch %% freq == 0 else epoch %in% freq
+}
+
+# One epoch of training; the epoch's logs.
+train_epoch <- function(model, loop, feed, steps, callbacks, progress) {
+  hooks <- has_hook(callbacks, "on_train_batch_begin") || has_hook(callbacks, "on_train_batch_end")
+  stepper <- batch_stepper(model, loop, feed)
+  own <- own_metric_sums(model)
+  most <- if (hooks || stepper$single || own$active) 1 else 1e15
+  done <- 0
+  logs <- list()
+  while (done < steps) {
+    if (hooks) {
+      run_hook(callbacks, "on_train_batch_begin", done + 1, list())
+    }
+    report <- stepper$step(min(most, steps - done))
+    own$add(loop, report)
+    done <- report[2L]
+    logs <- c(report_logs(loop, report), own$values())
+    if (hooks) {
+      run_hook(callbacks, "on_train_batch_end", done, logs)
+    }
+    progress$update(done, logs)
+    if (report[1L] > 0 && is.null(feed$next_batch) || isTRUE(model$stop_training)) {
+      break
+    }
+  }
+  logs
+}
+
+# How a batch is done: by the core alone in slices; one by one where R supplies the data or the loss.
+batch_stepper <- function(model, loop, feed) {
+  own <- model$compiled$own_loss
+  one <- function() {
+    if (is.null(own)) {
+      return(.Call(ffi_loop_run, loop, 1, SLICE_SECONDS))
+    }
+    batch <- .Call(ffi_loop_forward, loop)
+    loss <- own(batch$y_true, batch$y_pred)
+    .Call(ffi_loop_backward, loop, as.double(loss$value), loss$gradient)
+  }
+  if (!is.null(feed$next_batch)) {
+    list(single = TRUE, step = function(most) {
+      .Call(ffi_loop_feed, loop, feed$next_batch())
+      one()
+    })
+  } else if (!is.null(own)) {
+    list(single = TRUE, step = function(most) one())
+  } else {
+    list(single = FALSE, step = function(most) .Call(ffi_loop_run, loop, most, SLICE_SECONDS))
+  }
+}
+
+# Running means of metrics that are R functions, weighted by the size of the batches.
+own_metric_sums <- function(model) {
+  fns <- model$compiled$own_metrics
+  sums <- numeric(length(fns))
+  count <- 0
+  before <- 0
+  add <- function(loop, report) {
+    batch <- .Call(ffi_loop_batch, loop)
+    rows <- dim(batch$y_pred)[1L]
+    values <- vapply(seq_along(fns), function(i) own_metric_value(fns[[i]], names(fns)[i], batch), 0)
+    sums <<- sums + rows * values
+    count <<- count + rows
+  }
+  list(
+    active = length(fns) > 0L,
+    add = function(loop, report) if (length(fns)) add(loop, report),
+    values = function() stats::setNames(as.list(sums / max(count, 1)), names(fns))
+  )
+}
+
+own_metric_value <- function(fn, name, batch) {
+  value <- fn(batch$y_true, batch$y_pred)
+  if (!is.numeric(value) || length(value) == 0L) {
+    abort_argument(name, "a metric that returns a number", describe(value))
+  }
+  mean(value)
+}
+
+report_logs <- function(loop, report) {
+  names <- c("loss", .Call(ffi_loop_names, loop))
+  stats::setNames(as.list(report[-(1:4)]), make.unique(names, "_"))
+}
+
+# A whole pass of a test loop; the logs.
+test_loop <- function(model, loop, steps = NULL, callbacks = list(), progress = NULL) {
+  .Call(ffi_loop_start, loop, FALSE, 1)
+  stepper <- batch_stepper(model, loop, list())
+  own <- own_metric_sums(model)
+  hooks <- has_hook(callbacks, "on_test_batch_begin") || has_hook(callbacks, "on_test_batch_end")
+  run_hook(callbacks, "on_test_begin", list())
+  left <- if (is.null(steps)) Inf else steps
+  repeat {
+    if (hooks) run_hook(callbacks, "on_test_batch_begin", 1, list())
+    report <- stepper$step(if (hooks || own$active) 1 else min(left, 1e15))
+    own$add(loop, report)
+    if (hooks) run_hook(callbacks, "on_test_batch_end", report[2L], c(report_logs(loop, report), own$values()))
+    if (!is.null(progress)) progress$update(report[2L], report_logs(loop, report))
+    if (report[1L] > 0 || report[2L] >= left) {
+      break
+    }
+  }
+  logs <- c(report_logs(loop, report), own$values())
+  run_hook(callbacks, "on_test_end", logs)
+  logs
+}
+
+append_logs <- function(metrics, logs) {
+  n <- if (length(metrics)) max(lengths(metrics)) else 0L
+  for (name in union(names(metrics), names(logs))) {
+    old <- metrics[[name]]
+    old <- c(old, rep(NA_real_, n - length(old)))
+    metrics[[name]] <- c(old, if (is.null(logs[[name]])) NA_real_ else as.double(logs[[name]]))
+  }
+  metrics
+}
+
+last_logs <- function(metrics) lapply(metrics, function(v) v[length(v)])
+
+# What to say when the loss is not finite; NULL when a callback asked to end quietly.
+exploded <- function(e, epoch, model, callbacks) {
+  batch <- suppressWarnings(as.integer(e$actual))
+  quiet <- any(vapply(callbacks, inherits, NA, "lamina_callback_terminate_on_nan"))
+  text <- sprintf("In epoch %d: %s", epoch, conditionMessage(e))
+  if (quiet) {
+    inform_lamina(c(text, i = "Training ends here; the last good weights are kept."), "lamina_message_nan")
+    return(NULL)
+  }
+  abort_lamina(
+    c(text,
+      i = "Is the learning rate too high? Are the inputs scaled? Is there a logarithm of zero?",
+      i = "The last good weights are kept."),
+    "numeric", expected = "a finite loss", actual = "NaN or infinite", epoch = epoch, batch = batch,
+    layer = e$arg, call = lamina_frame()
+  )
+}

@@ -1,0 +1,345 @@
+# A sequential model: an environment, changed in place by layer_*(), compile() and fit().
+#
+# Everything that matters is in plain R values, so saveRDS() and friends keep it:
+#   name, stack (the layers), shape (of the input, or NULL), spec_* (what was compiled)
+#   state   weights, optimizer state, seed and position of the random numbers, as the core gave them
+#   epoch   epochs trained so far; resume: the next fit() goes on with the model's own random stream
+#   history of the last fit(); own: some activation is an R function
+# ptr (the core's network) and info (its description) are caches.
+
+#' A sequential model
+#'
+#' Layers in a row. The model is changed in place: `model |> layer_dense(8)` adds a layer to `model`
+#' whether or not the result is assigned, and [compile()][compile.lamina_model],
+#' [fit()][fit.lamina_model] and [set_weights()] do likewise. Shapes are worked out as soon as an
+#' input shape is known, otherwise at the first batch of data.
+#'
+#' @param input_shape Shape of one sample, without the number of samples: `8`, `c(28, 28, 1)` or
+#'   `list(5, 3)`. May be left out, or be given to the first layer. A list of layers is taken for
+#'   `layers`.
+#' @param name Name of the model; `"sequential"` when `NULL`.
+#' @param ... Not used: further arguments of keras3 are refused.
+#' @param input_dtype,input_batch_size,input_sparse,input_ragged,input_batch_shape,input_name,input_tensor,input_optional
+#'   For scripts written for keras3: `input_batch_shape` gives the input shape after the batch size;
+#'   the others must be left at their defaults, except that a batch size and a name are accepted and
+#'   have no effect.
+#' @param trainable `FALSE` freezes every layer.
+#' @param layers A list (or [c()]) of layers.
+#' @return An object of class `lamina_sequential`, an environment.
+#' @family model verbs
+#' @examples
+#' # 2-3-2: two inputs, three hidden neurons, two outputs
+#' model <- keras_model_sequential(input_shape = 2) |>
+#'   layer_dense(units = 3, activation = "relu") |>
+#'   layer_dense(units = 2, activation = "softmax")
+#' model
+#'
+#' # the same as a list of layers
+#' keras_model_sequential(layers = list(
+#'   layer_dense(units = 3, activation = "relu", input_shape = 2),
+#'   layer_dense(units = 2, activation = "softmax")
+#' ))
+#' @export
+keras_model_sequential <- function(input_shape = NULL, name = NULL, ..., input_dtype = NULL,
+                                   input_batch_size = NULL, input_sparse = NULL, input_ragged = NULL,
+                                   input_batch_shape = NULL, input_name = NULL, input_tensor = NULL,
+                                   input_optional = FALSE, trainable = TRUE, layers = list()) {
+  check_no_dots(list(...))
+  check_unsupported(input_sparse)
+  check_unsupported(input_ragged)
+  check_unsupported(input_tensor)
+  check_unsupported(input_optional, FALSE)
+  if (is_layer(input_shape) || (is.list(input_shape) && length(input_shape) && !is.numeric(input_shape[[1L]]))) {
+    layers <- input_shape
+    input_shape <- NULL
+  }
+  if (!is.null(input_batch_shape)) {
+    input_shape <- as.list(input_batch_shape)[-1L]
+  }
+  model <- new.env(parent = emptyenv())
+  class(model) <- c("lamina_sequential", "lamina_model")
+  model$name <- check_string(if (is.null(name)) "sequential" else name, arg = "name")
+  model$stack <- list()
+  model$shape <- check_shape(input_shape, allow_null = TRUE)
+  model$ptr <- NULL
+  model$info <- NULL
+  model$state <- NULL
+  model$epoch <- 0
+  model$resume <- FALSE
+  model$history <- NULL
+  model$stop_training <- FALSE
+  model$own <- FALSE
+  for (layer in if (is_layer(layers)) list(layers) else layers) {
+    add_layer(model, layer)
+  }
+  if (!check_flag(trainable)) {
+    freeze_weights(model)
+  }
+  model
+}
+
+#' The input of a model
+#'
+#' Says what one sample looks like; goes first in a list of layers. `keras_input()` and
+#' `layer_input()` are the same.
+#'
+#' @param shape Shape of one sample.
+#' @param batch_size,dtype Accepted for keras3 scripts; must be `NULL` or a batch size, and `NULL` or
+#'   `"float32"`.
+#' @param ... Not used.
+#' @return An object to put first into `keras_model_sequential(layers = )`.
+#' @family layers
+#' @examples
+#' keras_model_sequential(layers = list(keras_input(shape = 4), layer_dense(units = 2)))
+#' @export
+keras_input <- function(shape = NULL, batch_size = NULL, dtype = NULL, ...) {
+  check_no_dots(list(...), "name")
+  check_count(batch_size, allow_null = TRUE)
+  if (!is.null(dtype) && !dtype %in% c("float32", "int32")) {
+    abort_argument("dtype", "\"float32\"", describe(dtype))
+  }
+  structure(list(shape = check_shape(shape)), class = "lamina_input")
+}
+
+#' @rdname keras_input
+#' @export
+layer_input <- keras_input
+
+# ---- layers in and out ---------------------------------------------------------------------------
+
+model_layers <- function(model) .subset2(model, "stack")
+
+is_built <- function(model) !is.null(.subset2(model, "info"))
+
+add_layer <- function(model, layer, call = rlang::caller_env()) {
+  if (inherits(layer, "lamina_input")) {
+    return(set_input_shape(model, layer$shape, call = call))
+  }
+  if (!is_layer(layer)) {
+    abort_argument("layers", "layers", describe(layer), call = call)
+  }
+  self <- layer_self(layer)
+  if (!is.null(self$model)) {
+    abort_lamina(sprintf("Layer `%s` already belongs to a model; make a new layer.", self$name), "state", call = call)
+  }
+  stack <- model_layers(model)
+  shape <- model$shape
+  if (length(stack) == 0L && !is.null(self$input_shape)) {
+    shape <- self$input_shape
+  } else if (length(stack) && !is.null(self$input_shape)) {
+    # Keras ignores an input shape further up; lamina says when it is wrong, once shapes are known
+    check_inner_shape(model, self, call)
+  }
+  name <- self$name
+  self$name <- unique_name(model, if (is.null(name)) snake_case(self$class) else name, !is.null(name), call)
+  kept <- model$shape
+  restructure(model, c(stack, list(layer)), shape, on_failure = function() {
+    self$name <- name
+    model$shape <- kept
+  })
+  model
+}
+
+set_input_shape <- function(model, shape, call) {
+  if (length(model_layers(model))) {
+    abort_lamina("An input goes before all layers.", "state", call = call)
+  }
+  model$shape <- shape
+  model
+}
+
+check_inner_shape <- function(model, self, call) {
+  if (is_built(model)) {
+    before <- model$info[[length(model$info)]]$output_shape
+    if (!isTRUE(all.equal(as.numeric(before), self$input_shape))) {
+      abort_lamina(
+        sprintf("`input_shape` of layer %s is %s, but the layer before gives %s.", self$class,
+                shape_text(self$input_shape), shape_text(before)),
+        "shape", arg = "input_shape", expected = shape_text(before), actual = shape_text(self$input_shape), call = call
+      )
+    }
+  }
+}
+
+# dense, dense_1, dense_2, ... within the model
+unique_name <- function(model, base, given, call) {
+  taken <- vapply(model_layers(model), function(l) layer_self(l)$name, "")
+  if (given && base %in% taken) {
+    abort_argument("name", "a name that no other layer of the model has", sprintf("\"%s\"", base), call = call)
+  }
+  if (!base %in% taken) base else setdiff(sprintf("%s_%d", base, seq_along(taken)), taken)[1L]
+}
+
+# Puts another list of layers into the model, keeping the weights of layers that stay.  Whatever
+# fails leaves the model as it was.
+restructure <- function(model, stack, shape, on_failure = function() NULL) {
+  fields <- c("stack", "shape", "ptr", "info", "state")
+  old <- mget(fields, envir = model)
+  done <- FALSE
+  on.exit(if (!done) {
+    for (layer in stack) layer_self(layer)$model <- NULL
+    for (layer in old$stack) layer_self(layer)$model <- model
+    list2env(old, model)
+    on_failure()
+  })
+  keep_values(model)
+  for (layer in old$stack) layer_self(layer)$model <- NULL
+  for (layer in stack) layer_self(layer)$model <- model
+  list2env(list(stack = stack, shape = shape, ptr = NULL, info = NULL, state = NULL), model)
+  if (!is.null(shape)) {
+    infer_shapes(model, shape)
+  }
+  model$own <- length(own_activations(model)) > 0L
+  done <- TRUE
+  invisible(model)
+}
+
+# Each layer remembers its weights while the model is taken apart.
+keep_values <- function(model) {
+  if (is.null(model$state)) {
+    return(invisible())
+  }
+  weights <- get_weights(model)
+  owner <- weight_owner(model)
+  for (i in seq_along(model_layers(model))) {
+    layer_self(model_layers(model)[[i]])$values <- weights[owner == i]
+  }
+}
+
+# ---- the core's network --------------------------------------------------------------------------
+
+draw_seed <- function() floor(stats::runif(1L, 0, 2^31))
+
+new_network <- function(model, seed) {
+  .Call(ffi_net_new, lapply(model_layers(model), layer_spec), as.double(model$shape), seed)
+}
+
+# Works the shapes out, so that the model can be printed and data checked against it.
+infer_shapes <- function(model, shape) {
+  model$shape <- as.double(shape)
+  model$info <- .Call(ffi_net_describe, new_network(model, NULL))
+  invisible(model)
+}
+
+# Makes the weights: one number from R's generator seeds them all.
+make_weights <- function(model) {
+  ptr <- new_network(model, draw_seed())
+  install_values(model, ptr)
+  if (!is.null(model$compiled)) {
+    compile_network(model, ptr)
+  }
+  model$ptr <- ptr
+  pull_state(model)
+  ptr
+}
+
+# Weights that a layer brings along, and those of initializers that are R functions.
+install_values <- function(model, ptr) {
+  owner <- weight_owner(model)
+  weights <- vector("list", length(owner))
+  for (i in seq_along(model_layers(model))) {
+    self <- layer_self(model_layers(model)[[i]])
+    info <- model$info[[i]]
+    at <- which(owner == i)
+    fits <- length(self$values) == length(at) &&
+      all(mapply(function(v, s) length(v) == prod(s), self$values, info$weight_shapes))
+    if (fits) {
+      weights[at] <- self$values
+    } else {
+      for (argument in grep("_initializer$", names(self$functions), value = TRUE)) {
+        k <- match(sub("_initializer$", "", argument), info$weight_names)
+        weights[[at[k]]] <- own_initial_values(self$functions[[argument]], info$weight_shapes[[k]], argument)
+      }
+    }
+    self$values <- NULL
+  }
+  .Call(ffi_net_set_weights, ptr, weights)
+}
+
+own_initial_values <- function(fn, shape, argument) {
+  values <- fn(as.integer(shape))
+  if (!is.numeric(values) || length(values) != prod(shape) || anyNA(values)) {
+    abort_argument(argument, sprintf("a function that gives %s numbers", shape_text(shape)), describe(values))
+  }
+  array(as.double(values), dim = shape)
+}
+
+# The living network of a model whose shapes are known: its weights are made when they are first
+# needed, and the network is made anew from the model's R values when the pointer comes from
+# another session.
+net_ptr <- function(model) {
+  ptr <- .subset2(model, "ptr")
+  if (.Call(ffi_net_alive, ptr)) {
+    return(ptr)
+  }
+  if (is.null(model$state)) {
+    return(make_weights(model))
+  }
+  ptr <- new_network(model, model$state$seed)
+  if (!is.null(model$compiled)) {
+    compile_network(model, ptr)
+  }
+  .Call(ffi_net_restore, ptr, model$state)
+  model$ptr <- ptr
+  model$resume <- model$epoch > 0
+  ptr
+}
+
+require_built <- function(model, call = rlang::caller_env()) {
+  if (!is_built(model)) {
+    abort_lamina(
+      c("The model has no weights yet.",
+        i = "Give the first layer an `input_shape`, or fit the model."),
+      "state", call = call
+    )
+  }
+}
+
+pull_state <- function(model) {
+  model$state <- .Call(ffi_net_state, model$ptr)
+}
+
+push_trainable <- function(model) {
+  if (!is.null(model$state)) {
+    flags <- vapply(model_layers(model), function(l) layer_self(l)$trainable, NA)
+    .Call(ffi_net_set_trainable, net_ptr(model), flags)
+  }
+}
+
+# For every weight array in get_weights()' order: the number of its layer.
+weight_owner <- function(model) {
+  rep(seq_along(model$info), vapply(model$info, function(i) length(i$weight_names), 0L))
+}
+
+weight_trainable <- function(model) {
+  flags <- vapply(model_layers(model), function(l) layer_self(l)$trainable, NA)
+  unlist(Map(function(info, flag) info$weight_trainable & flag, model$info, flags), use.names = FALSE)
+}
+
+# ---- Python-like access --------------------------------------------------------------------------
+
+model_members <- list(
+  layers = function(model) model_layers(model),
+  get_weights = function(model) function() get_weights(model),
+  set_weights = function(model) function(weights) set_weights(model, weights),
+  summary = function(model) function(...) summary(model, ...),
+  count_params = function(model) function() count_params(model),
+  get_layer = function(model) function(name = NULL, index = NULL) get_layer(model, name, index),
+  compile = function(model) function(...) compile(model, ...),
+  fit = function(model) function(...) fit(model, ...),
+  evaluate = function(model) function(...) evaluate(model, ...),
+  predict = function(model) function(...) predict(model, ...),
+  save = function(model) function(filepath, ...) save_model(model, filepath, ...),
+  built = function(model) is_built(model),
+  weights = function(model) get_weights(model),
+  input_shape = function(model) if (is.null(model$shape)) NULL else c(list(NULL), as.list(as.integer(model$shape))),
+  output_shape = function(model) if (is_built(model)) c(list(NULL), as.list(model$info[[length(model$info)]]$output_shape)),
+  optimizer = function(model) model_optimizer(model),
+  loss = function(model) .subset2(model, "compiled")$loss_label
+)
+
+#' @export
+`$.lamina_model` <- function(x, name) {
+  member <- model_members[[name]]
+  if (is.null(member)) .subset2(x, name) else member(x)
+}

@@ -1,0 +1,220 @@
+#' Predictions of a model
+#'
+#' @param object A model.
+#' @param x Inputs, samples first, as for [fit()][fit.lamina_model].
+#' @param ... Not used.
+#' @param batch_size Samples passed through the network at a time; 32 when `NULL`. It changes speed
+#'   and memory, not the numbers.
+#' @param verbose,callbacks Progress and `on_predict_*` hooks; silent unless asked.
+#' @param steps Stop after so many batches.
+#' @return A numeric array, samples first: for a dense output a matrix of samples x units.
+#' @family model verbs
+#' @examples
+#' model <- keras_model_sequential(input_shape = 2) |> layer_dense(3, activation = "softmax")
+#' predict(model, matrix(c(0.1, 0.9, 0.4, 0.2), 2), batch_size = 10, verbose = 0)
+#' @export
+predict.lamina_model <- function(object, x, ..., batch_size = NULL, verbose = 0, steps = NULL,
+                                 callbacks = NULL) {
+  if (...length() > 0L) {
+    check_no_dots(list(...))
+  }
+  batch <- if (is.null(batch_size)) 32 else check_count(batch_size)
+  shape <- .subset2(object, "shape")
+  # the short way: a plain matrix that fits; everything else goes through the checks
+  plain <- is.double(x) && length(dim(x)) == 2L && length(shape) == 1L && dim(x)[2L] == shape &&
+    dim(x)[1L] > 0L && !.subset2(object, "own") && is.null(steps) && is.null(callbacks)
+  if (plain) {
+    out <- .Call(ffi_net_predict, .subset2(object, "ptr"), x, batch)
+    if (is.double(out)) {
+      return(out)
+    }
+  }
+  predict_checked(object, x, batch, steps, as_callbacks(callbacks))
+}
+
+predict_checked <- function(model, x, batch, steps, callbacks, call = rlang::caller_env()) {
+  x <- as_inputs(x, model$shape, call = call)
+  if (!is_built(model)) {
+    infer_shapes(model, sample_shape(x))
+  }
+  if (!is.null(steps)) {
+    x <- first_samples(x, check_count(steps) * batch)
+  }
+  set_callback_context(callbacks, model, list(verbose = 0))
+  run_hook(callbacks, "on_predict_begin", list())
+  out <- if (length(own_activations(model))) {
+    own_activation_outputs(model, x, to = length(model_layers(model)))
+  } else if (is_sparse(x)) {
+    predict_sparse(model, x, batch, call)
+  } else {
+    .Call(ffi_net_predict, net_ptr(model), x, batch)
+  }
+  if (!is.double(out)) {
+    abort_not_finite(x, "x", call)
+  }
+  run_hook(callbacks, "on_predict_end", list())
+  out
+}
+
+first_samples <- function(x, n) {
+  keep <- seq_len(min(n, sample_count(x)))
+  if (is_sparse(x)) {
+    abort_argument("steps", "left out with sparse inputs", "given")
+  }
+  if (is.null(dim(x))) x[keep] else array_rows(x, keep)
+}
+
+# x[rows, , ...] for any number of dimensions.
+array_rows <- function(x, rows) {
+  out <- matrix(x, nrow = dim(x)[1L])[rows, , drop = FALSE]
+  array(out, dim = c(length(rows), dim(x)[-1L]))
+}
+
+# Sparse inputs are made dense a block of rows at a time.
+predict_sparse <- function(model, x, batch, call) {
+  values <- if (is.null(x$x)) rep(1, length(x$i)) else x$x
+  if (!all(is.finite(values))) {
+    abort_not_finite(x, "x", call)
+  }
+  column <- rep(seq_len(x$dim[2L]), diff(x$p))
+  by_row <- order(x$i)
+  start <- findInterval(seq(0, x$dim[1L] - 1), x$i[by_row], left.open = TRUE)
+  parts <- lapply(split(seq_len(x$dim[1L]), (seq_len(x$dim[1L]) - 1) %/% batch), function(rows) {
+    dense <- matrix(0, length(rows), x$dim[2L])
+    last <- if (max(rows) < x$dim[1L]) start[max(rows) + 1L] else length(by_row)
+    entries <- by_row[seq_len(last - start[rows[1L]]) + start[rows[1L]]]
+    dense[cbind(x$i[entries] + 2L - rows[1L], column[entries])] <- values[entries]
+    .Call(ffi_net_predict, net_ptr(model), dense, batch)
+  })
+  bind_samples(parts)
+}
+
+bind_samples <- function(parts) {
+  if (length(parts) == 1L) {
+    return(parts[[1L]])
+  }
+  flat <- do.call(rbind, lapply(parts, function(p) matrix(p, nrow = dim(p)[1L])))
+  array(flat, dim = c(nrow(flat), dim(parts[[1L]])[-1L]))
+}
+
+# Outputs of layer `to`, with activations that are R functions applied on the way.
+own_activation_outputs <- function(model, x, to, training = FALSE) {
+  from <- 0L
+  for (at in sort(c(own_activations(model), to))) {
+    if (at > to || at <= from) {
+      next
+    }
+    x <- .Call(ffi_net_outputs, net_ptr(model), x, as.integer(at - 1L), from, training)[[1L]]
+    own <- layer_self(model_layers(model)[[at]])$functions$activation
+    if (!is.null(own)) {
+      mapped <- own(x)
+      if (!is.numeric(mapped) || length(mapped) != length(x)) {
+        abort_argument("activation", sprintf("a function that gives %d numbers here", length(x)), describe(mapped))
+      }
+      x <- array(as.double(mapped), dim = dim(x))
+    }
+    from <- at
+  }
+  x
+}
+
+#' Loss and metrics on data
+#'
+#' @inheritParams predict.lamina_model
+#' @param y Targets, as for [fit()][fit.lamina_model].
+#' @param sample_weight A number for each sample.
+#' @return A named list: `loss` (penalties included) and the metrics.
+#' @family model verbs
+#' @examples
+#' model <- keras_model_sequential(input_shape = 1) |> layer_dense(1)
+#' model |> compile(loss = "mse", metrics = "mae")
+#' set_weights(model, list(matrix(2), 0))
+#' evaluate(model, x = c(1, 2, 3), y = c(2, 4, 7)) # errors 0, 0, 1
+#' @export
+evaluate <- function(object, ...) UseMethod("evaluate")
+
+#' @rdname evaluate
+#' @export
+evaluate.lamina_model <- function(object, x = NULL, y = NULL, ..., batch_size = NULL, verbose = 0,
+                                  sample_weight = NULL, steps = NULL, callbacks = NULL) {
+  check_no_dots(list(...))
+  require_compiled(object)
+  if (is.null(y)) {
+    abort_argument("y", "the targets", "NULL")
+  }
+  batch <- check_count(if (is.null(batch_size)) 32 else batch_size, arg = "batch_size")
+  steps <- check_count(steps, allow_null = TRUE)
+  callbacks <- as_callbacks(callbacks)
+  data <- test_data(object, x, y, sample_weight, target_decoder(y, object), rlang::current_env())
+  set_callback_context(callbacks, object, list(verbose = verbose))
+  loop <- new_loop(object, list(data = data$data, first = 0, n = data$n, from = first_trained(object)), batch, "test")
+  test_loop(object, loop, steps, callbacks)
+}
+
+#' One batch at a time
+#'
+#' `train_on_batch()` takes one optimizer step on the samples given, `test_on_batch()` measures them,
+#' `predict_on_batch()` passes them through the network.
+#'
+#' @param object A compiled model.
+#' @param x,y Inputs and targets of one batch. Classes count from 0.
+#' @param sample_weight A number for each sample.
+#' @param class_weight Weights of the classes: see [fit()][fit.lamina_model].
+#' @return `train_on_batch()` and `test_on_batch()`: the loss, as a number, or a named list with `loss`
+#'   when the model has metrics; `predict_on_batch()`: an array.
+#' @family model verbs
+#' @examples
+#' model <- keras_model_sequential(input_shape = 1) |> layer_dense(1, kernel_initializer = "zeros")
+#' model |> compile(optimizer = optimizer_sgd(learning_rate = 0.5), loss = "mse")
+#' train_on_batch(model, x = 1, y = 1)
+#' get_weights(model) # new weight = 0 - 0.5 * (-2)
+#' @export
+train_on_batch <- function(object, x, y = NULL, sample_weight = NULL, class_weight = NULL) {
+  check_model(object)
+  require_compiled(object)
+  data <- batch_data(object, x, y, sample_weight, class_weight)
+  loop <- new_loop(object, data, data$n, "train")
+  check_own_loss(object, data)
+  .Call(ffi_loop_start, loop, FALSE, 1)
+  on.exit(pull_state(object))
+  one_batch(object, loop)
+}
+
+#' @rdname train_on_batch
+#' @export
+test_on_batch <- function(object, x, y = NULL, sample_weight = NULL) {
+  check_model(object)
+  require_compiled(object)
+  data <- batch_data(object, x, y, sample_weight, NULL)
+  loop <- new_loop(object, data, data$n, "test")
+  .Call(ffi_loop_start, loop, FALSE, 1)
+  one_batch(object, loop)
+}
+
+#' @rdname train_on_batch
+#' @export
+predict_on_batch <- function(object, x) {
+  check_model(object)
+  predict(object, x, batch_size = max(1, sample_count(input_array(x, "x", rlang::current_env()))))
+}
+
+batch_data <- function(model, x, y, sample_weight, class_weight, call = rlang::caller_env()) {
+  if (is.null(y)) {
+    abort_argument("y", "the targets", "NULL", call = call)
+  }
+  x <- prepare_inputs(model, x, call = call)
+  n <- sample_count(x)
+  decoder <- target_decoder(y, model)
+  y <- as_targets(y, model, decoder, call = call)
+  check_sample_count(y, n, "y", call)
+  w <- sample_weights(y, model, decoder, class_weight, sample_weight, n, call)
+  list(data = new_data(x, y, w, call = call), first = 0, n = n, from = first_trained(model))
+}
+
+one_batch <- function(model, loop) {
+  report <- batch_stepper(model, loop, list())$step(1)
+  own <- own_metric_sums(model)
+  own$add(loop, report)
+  logs <- c(report_logs(loop, report), own$values())
+  if (length(logs) == 1L) logs$loss else logs
+}

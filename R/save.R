@@ -1,0 +1,290 @@
+# Model files: a header (what it is, version, length, checksum) and plain values in the core's
+# encoding.  Reading one runs no code: R functions inside (a loss, a metric, an activation or an
+# initializer of the user's own) are kept serialized and only come back where the user says so.
+
+FILE_MAGIC <- charToRaw("lamina\x1a\n")
+FILE_VERSION <- 1L
+
+#' Save and load a model
+#'
+#' `save_model()` writes layers, weights, compilation, optimizer state, history and the position of
+#' the random numbers, so that training goes on as if it had never stopped; [saveRDS()] keeps the same.
+#' `load_model()` reads it back. The file is replaced whole or not at all.
+#'
+#' @param model For `save_model()` a model; for `load_model()` a path, or a raw vector that
+#'   `save_model()` returned.
+#' @param filepath Where to write, any extension; `NULL` returns the bytes as a raw vector.
+#' @param overwrite Replace a file that exists.
+#' @param zipped Must be `NULL`.
+#' @param ... Not used.
+#' @param custom_objects A named list of the R functions that the model uses: own losses, metrics,
+#'   activations and initializers, by the names under which they were saved (a message of the error
+#'   tells them).
+#' @param compile `FALSE` leaves the compilation and the optimizer's state out.
+#' @param safe_mode `TRUE` never runs code out of the file: R functions stored in it must be given
+#'   in `custom_objects`. `FALSE` takes them from the file: only for files you trust.
+#' @return `save_model()` the path, invisibly, or a raw vector; `load_model()` a model.
+#' @family model verbs
+#' @examples
+#' model <- keras_model_sequential(input_shape = 4) |> layer_dense(2)
+#' bytes <- save_model(model)
+#' identical(get_weights(load_model(bytes)), get_weights(model))
+#'
+#' path <- tempfile(fileext = ".keras")
+#' save_model(model, path)
+#' load_model(path)
+#' @export
+save_model <- function(model, filepath = NULL, overwrite = FALSE, zipped = NULL, ...) {
+  check_model(model, arg = "model")
+  check_no_dots(list(...))
+  check_unsupported(zipped)
+  if (!is.null(model$shape)) {
+    net_ptr(model)
+  }
+  write_bytes(pack_file("model", model_values(model)), filepath, overwrite)
+}
+
+#' @rdname save_model
+#' @export
+load_model <- function(model, custom_objects = NULL, compile = TRUE, safe_mode = TRUE) {
+  values <- unpack_file(model, "model")
+  restore_model(values, custom_objects, check_flag(compile), check_flag(safe_mode))
+}
+
+#' Save and load weights alone
+#'
+#' @param model A model whose shapes are known.
+#' @param filepath Where to write or read; for reading also a raw vector.
+#' @param overwrite Replace a file that exists.
+#' @param max_shard_size Must be `NULL`.
+#' @param skip_mismatch `TRUE` passes over layers that the file does not have, or in other shapes;
+#'   otherwise they are an error and nothing is loaded.
+#' @param ... Not used.
+#' @return The model (loading) or the path (saving), invisibly; saving with `filepath = NULL` a raw vector.
+#' @family model verbs
+#' @examples
+#' model <- keras_model_sequential(input_shape = 4) |> layer_dense(2)
+#' path <- tempfile(fileext = ".weights")
+#' save_model_weights(model, path)
+#' twin <- clone_model(model) |> load_model_weights(path)
+#' identical(get_weights(twin), get_weights(model))
+#' @export
+save_model_weights <- function(model, filepath = NULL, overwrite = FALSE, max_shard_size = NULL, ...) {
+  check_model(model, arg = "model")
+  check_no_dots(list(...))
+  check_unsupported(max_shard_size)
+  require_built(model)
+  write_bytes(pack_file("weights", named_weights(model)), filepath, overwrite)
+}
+
+#' @rdname save_model_weights
+#' @export
+load_model_weights <- function(model, filepath, skip_mismatch = FALSE, ...) {
+  check_model(model, arg = "model")
+  check_no_dots(list(...))
+  require_built(model)
+  saved <- unpack_file(filepath, "weights")
+  own <- named_weights(model)
+  shape <- function(w) if (is.null(dim(w))) length(w) else dim(w)
+  fits <- vapply(names(own), function(n) !is.null(saved[[n]]) && identical(shape(saved[[n]]), shape(own[[n]])), NA)
+  if (!all(fits) && !check_flag(skip_mismatch)) {
+    abort_argument("filepath", sprintf("weights for %s in this model's shapes", paste(names(own)[!fits], collapse = ", ")),
+                   "others", kind = "file")
+  }
+  own[fits] <- saved[names(own)[fits]]
+  set_weights(model, unname(own))
+}
+
+named_weights <- function(model) {
+  names <- unlist(Map(function(l, i) sprintf("%s/%s", rep(layer_self(l)$name, length(i$weight_names)), i$weight_names),
+                      model_layers(model), model$info))
+  stats::setNames(get_weights(model), as.character(names))
+}
+
+#' Save and load the build of a model
+#'
+#' The layers with their arguments, without weights or compilation.
+#'
+#' @param model A model.
+#' @param filepath Where to write or read; `NULL` (writing) gives, and (reading) also takes, a raw vector.
+#' @param overwrite Replace a file that exists.
+#' @param custom_objects,safe_mode As for [load_model()].
+#' @return `load_model_config()` a fresh model; `save_model_config()` the path, invisibly, or a raw vector.
+#' @family model verbs
+#' @examples
+#' model <- keras_model_sequential(input_shape = 4) |> layer_dense(2)
+#' load_model_config(save_model_config(model))
+#' @export
+save_model_config <- function(model, filepath = NULL, overwrite = FALSE) {
+  check_model(model, arg = "model")
+  write_bytes(pack_file("config", config_values(model)), filepath, overwrite)
+}
+
+#' @rdname save_model_config
+#' @export
+load_model_config <- function(filepath, custom_objects = NULL, safe_mode = TRUE) {
+  restore_config(unpack_file(filepath, "config"), custom_objects, check_flag(safe_mode))
+}
+
+# ---- values --------------------------------------------------------------------------------------
+
+config_values <- function(model) {
+  list(
+    name = model$name, shape = model$shape,
+    layers = lapply(model_layers(model), function(layer) {
+      self <- layer_self(layer)
+      list(type = self$type, class = self$class, name = self$name, trainable = self$trainable,
+           config = plain_values(self$config), functions = freeze_functions(self$functions))
+    })
+  )
+}
+
+model_values <- function(model) {
+  compiled <- model$compiled
+  if (!is.null(compiled)) {
+    own <- c(if (!is.null(compiled$own_loss)) list(loss = compiled$own_loss), compiled$own_metrics)
+    compiled[c("own_loss", "own_metrics", "own_weighted_metrics")] <- NULL
+    compiled <- c(plain_values(compiled), list(
+      has_own_loss = !is.null(model$compiled$own_loss), own_metric_names = names(model$compiled$own_metrics),
+      functions = freeze_functions(own)
+    ))
+  }
+  c(config_values(model), list(
+    compiled = compiled, state = model$state, epoch = model$epoch, resume = model$resume,
+    history = if (!is.null(model$history)) plain_values(unclass(model$history))
+  ))
+}
+
+# Lists and vectors without classes: all that the format holds.
+plain_values <- function(x) {
+  if (is.list(x)) {
+    out <- lapply(x, plain_values)
+    names(out) <- names(x)
+    out
+  } else {
+    as.vector(x)
+  }
+}
+
+freeze_functions <- function(fns) lapply(fns, serialize, connection = NULL)
+
+thaw_functions <- function(stored, custom_objects, safe_mode) {
+  out <- list()
+  for (name in names(stored)) {
+    out[[name]] <- if (is.function(custom_objects[[name]])) {
+      custom_objects[[name]]
+    } else if (!safe_mode) {
+      unserialize(stored[[name]])
+    } else {
+      abort_lamina(
+        c(sprintf("The file holds an R function of its own, `%s`, which load_model() does not run.", name),
+          i = sprintf("Give it as custom_objects = list(%s = <function>), or, for a file you trust, safe_mode = FALSE.", name)),
+        "file", arg = "custom_objects", expected = name, actual = "none"
+      )
+    }
+  }
+  out
+}
+
+restore_config <- function(values, custom_objects, safe_mode) {
+  damaged <- function() abort_lamina("The file does not describe a model.", "file")
+  if (!is.character(values$name) || !is.list(values$layers)) {
+    damaged()
+  }
+  model <- keras_model_sequential(name = values$name)
+  stack <- lapply(values$layers, function(l) {
+    ok <- is.character(l$type) && is.character(l$class) && is.character(l$name) && is.logical(l$trainable) &&
+      length(c(l$type, l$class, l$name, l$trainable)) == 4L && is.list(l$config)
+    if (!ok) {
+      damaged()
+    }
+    self <- list2env(list(
+      type = l$type, class = l$class, name = l$name, trainable = l$trainable, input_shape = NULL,
+      config = l$config, functions = thaw_functions(l$functions, custom_objects, safe_mode),
+      values = NULL, model = NULL
+    ), parent = emptyenv())
+    new_layer_object(self, c(paste0("lamina_layer_", l$type), "lamina_layer"))
+  })
+  restructure(model, stack, check_shape(values$shape, allow_null = TRUE, arg = "filepath"))
+  model
+}
+
+restore_model <- function(values, custom_objects, compile, safe_mode) {
+  model <- restore_config(values, custom_objects, safe_mode)
+  compiled <- values$compiled
+  if (compile && !is.null(compiled)) {
+    fns <- thaw_functions(compiled$functions, custom_objects, safe_mode)
+    own_loss <- if (isTRUE(compiled$has_own_loss)) fns$loss
+    own_metrics <- fns[as.character(compiled$own_metric_names)]
+    compiled[c("functions", "has_own_loss", "own_metric_names")] <- NULL
+    model$compiled <- c(compiled, list(own_loss = own_loss, own_metrics = own_metrics, own_weighted_metrics = list()))
+    model$epoch <- check_count(values$epoch, min = 0, arg = "filepath")
+    if (!is.null(values$history)) {
+      model$history <- new_history(values$history$params, values$history$metrics)
+    }
+  }
+  if (!is.null(values$state)) {
+    model$state <- values$state
+    net_ptr(model)
+    pull_state(model)
+  }
+  model
+}
+
+# ---- bytes ---------------------------------------------------------------------------------------
+
+pack_file <- function(kind, values) {
+  payload <- .Call(ffi_encode, list(kind = kind, values = values))
+  header <- .Call(ffi_encode, list(
+    version = FILE_VERSION, length = as.double(length(payload)), checksum = .Call(ffi_checksum, payload)
+  ))
+  c(FILE_MAGIC, writeBin(length(header), raw(), size = 4L, endian = "little"), header, payload)
+}
+
+unpack_file <- function(source, kind, call = rlang::caller_env()) {
+  bytes <- if (is.raw(source)) source else read_bytes(source, call)
+  damaged <- function() abort_lamina("The bytes are no model of lamina's, or they are damaged.", "file", call = call)
+  m <- length(FILE_MAGIC)
+  if (length(bytes) < m + 4L || !identical(bytes[seq_len(m)], FILE_MAGIC)) {
+    damaged()
+  }
+  size <- readBin(bytes[m + 1:4], "integer", size = 4L, endian = "little")
+  if (is.na(size) || size < 1L || size > length(bytes) - m - 4L) {
+    damaged()
+  }
+  header <- .Call(ffi_decode, bytes[m + 4L + seq_len(size)])
+  payload <- bytes[-seq_len(m + 4L + size)]
+  if (!is.list(header) || !identical(header$length, as.double(length(payload))) ||
+      !identical(header$checksum, .Call(ffi_checksum, payload))) {
+    damaged()
+  }
+  if (header$version > FILE_VERSION) {
+    abort_lamina("The file was written by a later version of lamina.", "file", call = call)
+  }
+  content <- .Call(ffi_decode, payload)
+  if (!is.list(content) || !identical(content$kind, kind)) {
+    abort_lamina(sprintf("The file holds no %s.", kind), "file", call = call)
+  }
+  content$values
+}
+
+read_bytes <- function(path, call) {
+  path <- check_string(path, arg = "filepath", call = call)
+  if (!file.exists(path) || dir.exists(path)) {
+    abort_argument("filepath", "a file that exists", sprintf("\"%s\"", path), kind = "file", call = call)
+  }
+  readBin(path, "raw", n = file.size(path))
+}
+
+write_bytes <- function(bytes, filepath, overwrite, call = rlang::caller_env()) {
+  if (is.null(filepath)) {
+    return(bytes)
+  }
+  check_string(filepath, call = call)
+  if (file.exists(filepath) && !check_flag(overwrite, arg = "overwrite", call = call)) {
+    abort_argument("filepath", "a new file", sprintf("\"%s\", which exists", filepath),
+                   hint = c(i = "overwrite = TRUE replaces it."), kind = "file", call = call)
+  }
+  .Call(ffi_file_replace, path.expand(filepath), bytes)
+  invisible(filepath)
+}

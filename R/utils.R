@@ -1,0 +1,177 @@
+#' Classes as indicator columns
+#'
+#' @param x A factor, or classes counted from 0.
+#' @param num_classes Number of classes; the number of levels, or the largest class plus 1, when `NULL`.
+#' @return A matrix of 0 and 1 with a row a sample and a column a class, named by the levels of a factor.
+#' @family data
+#' @examples
+#' to_categorical(factor(c("no", "yes", "no")))
+#' to_categorical(c(0, 2, 1), num_classes = 4)
+#' @export
+to_categorical <- function(x, num_classes = NULL) {
+  num_classes <- check_count(num_classes, allow_null = TRUE)
+  names <- NULL
+  if (is.factor(x)) {
+    names <- levels(x)
+    if (is.null(num_classes)) num_classes <- length(names)
+    if (num_classes != length(names)) names <- NULL
+    x <- as.integer(x) - 1L
+  }
+  if (!is.numeric(x) && !is.logical(x)) {
+    abort_argument("x", "a factor or numbers", describe(x), kind = "data")
+  }
+  x <- as.vector(x)
+  if (anyNA(x) || any(x < 0) || any(x != floor(x))) {
+    abort_argument("x", "whole numbers of at least 0", "others", kind = "data")
+  }
+  if (is.null(num_classes)) num_classes <- max(x, -1) + 1
+  if (any(x >= num_classes)) {
+    abort_argument("x", sprintf("classes below `num_classes`, %d", num_classes), format(max(x)), kind = "data")
+  }
+  out <- matrix(0, length(x), num_classes, dimnames = if (!is.null(names)) list(NULL, names))
+  out[cbind(seq_along(x), x + 1)] <- 1
+  out
+}
+
+#' Scale vectors to length 1
+#'
+#' Divides by the norm along `axis`: `x / norm(x)`, and by 1 where the norm is 0.
+#'
+#' @param x A numeric array.
+#' @param axis Dimension along which the norm runs, from 1; `-1` the last.
+#' @param order Which norm: `(sum |x|^order)^(1/order)`.
+#' @return An array like `x`.
+#' @family data
+#' @examples
+#' normalize(matrix(c(3, 4), 1)) # 0.6, 0.8
+#' @export
+normalize <- function(x, axis = -1L, order = 2L) {
+  if (!is.numeric(x)) {
+    abort_argument("x", "numbers", describe(x), kind = "data")
+  }
+  order <- check_number(order, min = 1)
+  dims <- if (is.null(dim(x))) length(x) else dim(x)
+  axis <- check_count(axis, min = -length(dims), max = length(dims))
+  if (axis == 0) {
+    abort_argument("axis", "a dimension counted from 1, or from the end by -1", "0")
+  }
+  if (axis < 0) axis <- length(dims) + 1 + axis
+  if (length(dims) == 1L) {
+    norm <- sum(abs(x)^order)^(1 / order)
+    return(x / if (norm == 0) 1 else norm)
+  }
+  others <- seq_along(dims)[-axis]
+  norms <- apply(x, others, function(v) sum(abs(v)^order)^(1 / order))
+  norms[norms == 0] <- 1
+  sweep(x, others, norms, "/")
+}
+
+#' Change the shape of an array, row by row
+#'
+#' R fills arrays column by column, Keras and NumPy row by row. `array_reshape()` does the latter:
+#' the last dimension moves fastest.
+#'
+#' @param x An array or vector.
+#' @param dim The new shape; one entry may be -1, to be worked out.
+#' @param order `"C"` row by row, `"F"` column by column.
+#' @return An array of that shape.
+#' @family data
+#' @examples
+#' array_reshape(1:6, c(2, 3))
+#' # pictures of 28 x 28 to rows of 784
+#' dim(array_reshape(array(0, c(10, 28, 28)), c(10, 784)))
+#' @export
+array_reshape <- function(x, dim, order = c("C", "F")) {
+  order <- check_choice(order[1L], c("C", "F"))
+  dim <- unlist(dim)
+  if (!is.numeric(dim) || sum(dim == -1) > 1L || any(dim < -1)) {
+    abort_argument("dim", "sizes, at most one of them -1", describe(dim))
+  }
+  if (any(dim == -1)) {
+    dim[dim == -1] <- length(x) / prod(dim[dim != -1])
+  }
+  if (prod(dim) != length(x) || any(dim != floor(dim))) {
+    abort_argument("dim", sprintf("a shape of %d elements", length(x)), sprintf("(%s)", paste(dim, collapse = ", ")), kind = "shape")
+  }
+  if (order == "F") {
+    return(array(x, dim))
+  }
+  by_row <- if (length(base::dim(x)) > 1L) aperm(x) else x
+  out <- array(by_row, rev(dim))
+  if (length(dim) > 1L) aperm(out) else out
+}
+
+#' Fix the random numbers
+#'
+#' The same as `set.seed(seed)`: R's generator is the only source of randomness in lamina.
+#'
+#' @param seed A whole number.
+#' @return `NULL`, invisibly.
+#' @family data
+#' @examples
+#' set_random_seed(1)
+#' @export
+set_random_seed <- function(seed) {
+  set.seed(check_count(seed, min = -.Machine$integer.max, max = .Machine$integer.max))
+  invisible()
+}
+
+#' Shapes as Keras scripts write them
+#'
+#' `shape()` and `tuple()` collect their arguments: `input_shape = shape(28, 28)`.
+#'
+#' @param ... Sizes.
+#' @return A list.
+#' @family data
+#' @examples
+#' keras_model_sequential(input_shape = shape(28, 28)) |> layer_flatten()
+#' @export
+shape <- function(...) list(...)
+
+#' @rdname shape
+#' @export
+tuple <- function(...) list(...)
+
+#' What lamina runs on
+#'
+#' Version, the BLAS that large products may go to, the vector instructions in use and the number of threads.
+#' `lamina_threads()` tells, and given a number sets, how many threads compute; so does
+#' `options(lamina.threads =)`. Results do not depend on it.
+#'
+#' @param threads A number of threads; `NULL` leaves it.
+#' @return `lamina_info()` a list with a print method; `lamina_threads()` the number of threads, invisibly
+#'   where it was set.
+#' @family data
+#' @examples
+#' lamina_info()
+#' lamina_threads()
+#' @export
+lamina_info <- function() {
+  info <- .Call(ffi_info)
+  structure(
+    list(
+      version = as.character(utils::packageVersion("lamina")), blas = info$blas, isa = info$tier,
+      best_isa = info$best_tier, threads = .Call(ffi_threads), cores = info$cores
+    ),
+    class = "lamina_info"
+  )
+}
+
+#' @export
+print.lamina_info <- function(x, ...) {
+  cat(sprintf("lamina %s\n", x$version))
+  cat(sprintf("  BLAS:    %s\n", x$blas))
+  cat(sprintf("  vectors: %s%s\n", x$isa, if (x$isa != x$best_isa) sprintf(" (this machine has %s)", x$best_isa) else ""))
+  cat(sprintf("  threads: %d of %d\n", x$threads, x$cores))
+  invisible(x)
+}
+
+#' @rdname lamina_info
+#' @export
+lamina_threads <- function(threads = NULL) {
+  if (is.null(threads)) {
+    return(.Call(ffi_threads))
+  }
+  options(lamina.threads = as.integer(check_count(threads, max = 64)))
+  invisible(.Call(ffi_threads))
+}

@@ -1,0 +1,244 @@
+#' Weights of a model or layer
+#'
+#' `get_weights()` gives the weights as R arrays in Keras' order and layout (a dense kernel is
+#' inputs x units); `set_weights()` puts such a list back. `count_params()` counts the numbers.
+#' `reset_weights()` draws new initial weights and forgets the optimizer's state and the history.
+#'
+#' @param object A model, or a layer of one.
+#' @param trainable `NA` for all weights, `TRUE` or `FALSE` for those that are or are not trained.
+#' @param weights A list of arrays, as `get_weights()` gives; a vector will do for a weight of one
+#'   dimension.
+#' @return `get_weights()` a list of arrays; `set_weights()` and `reset_weights()` the object,
+#'   invisibly; `count_params()` a number.
+#' @family model verbs
+#' @examples
+#' model <- keras_model_sequential(input_shape = 2) |> layer_dense(units = 1)
+#' set_weights(model, list(matrix(c(2, -1), 2, 1), 0.5))
+#' predict(model, matrix(c(1, 1), 1, 2)) # 2 * 1 - 1 * 1 + 0.5
+#' get_weights(model)
+#' count_params(model)
+#' @export
+get_weights <- function(object, trainable = NA) {
+  if (is_layer(object)) {
+    return(layer_weights(layer_self(object)))
+  }
+  check_model(object)
+  require_built(object)
+  weights <- .Call(ffi_net_weights, net_ptr(object))
+  if (is.na(trainable)) weights else weights[weight_trainable(object) == trainable]
+}
+
+#' @rdname get_weights
+#' @export
+set_weights <- function(object, weights) {
+  if (is_layer(object)) {
+    set_layer_weights(layer_self(object), weights)
+    return(invisible(object))
+  }
+  check_model(object)
+  require_built(object)
+  .Call(ffi_net_set_weights, net_ptr(object), check_weights(object, weights))
+  pull_state(object)
+  invisible(object)
+}
+
+check_weights <- function(model, weights, call = rlang::caller_env()) {
+  shapes <- unlist(lapply(model$info, function(i) i$weight_shapes), recursive = FALSE)
+  if (!is.list(weights) || length(weights) != length(shapes)) {
+    abort_argument("weights", sprintf("a list of %d arrays", length(shapes)), describe(weights), kind = "shape", call = call)
+  }
+  for (i in seq_along(shapes)) {
+    w <- weights[[i]]
+    dims <- if (is.null(dim(w))) length(w) else dim(w)
+    same <- identical(as.integer(dims), as.integer(shapes[[i]])) ||
+      (length(shapes[[i]]) <= 1L && length(w) == prod(shapes[[i]]))
+    if (!is.numeric(w) || !same) {
+      abort_argument(sprintf("weights[[%d]]", i), sprintf("an array of shape (%s)", paste(shapes[[i]], collapse = ", ")),
+                     describe(w), kind = "shape", call = call)
+    }
+    if (!all(is.finite(w))) {
+      abort_argument(sprintf("weights[[%d]]", i), "finite numbers", "NA, NaN or infinite ones", kind = "data", call = call)
+    }
+  }
+  weights
+}
+
+#' @rdname get_weights
+#' @export
+count_params <- function(object) {
+  if (is_layer(object)) {
+    return(sum(vapply(layer_weights(layer_self(object)), length, 0)))
+  }
+  check_model(object)
+  require_built(object)
+  sum(vapply(object$info, info_params, 0))
+}
+
+info_params <- function(info) sum(vapply(info$weight_shapes, prod, 0))
+
+#' @rdname get_weights
+#' @export
+reset_weights <- function(object) {
+  check_model(object)
+  require_built(object)
+  object$ptr <- NULL
+  object$state <- NULL
+  object$epoch <- 0
+  object$resume <- FALSE
+  object$history <- NULL
+  make_weights(object)
+  invisible(object)
+}
+
+# All weights as one raw vector of 32-bit floats: what callbacks put by.
+model_weights_raw <- function(model) .Call(ffi_net_state, net_ptr(model))$weights
+
+set_model_weights_raw <- function(model, raw) {
+  state <- .Call(ffi_net_state, net_ptr(model))
+  state$weights <- raw
+  .Call(ffi_net_restore, net_ptr(model), state)
+  pull_state(model)
+  invisible(model)
+}
+
+check_model <- function(x, arg = "object", call = rlang::caller_env()) {
+  if (!inherits(x, "lamina_model")) {
+    abort_argument(arg, "a model from keras_model_sequential()", describe(x), call = call)
+  }
+}
+
+#' Layers of a model
+#'
+#' `get_layer()` finds a layer by name or 1-based position; `pop_layer()` takes the last one off.
+#'
+#' @param object A model.
+#' @param name,index Which layer: one of the two. A negative index counts from the end.
+#' @param rebuild Accepted for keras3 scripts; the model is always put right.
+#' @return `get_layer()` a layer, with `$name`, `$output_shape`, `$get_weights()`, `$trainable` and
+#'   the arguments it was made with; `pop_layer()` the layer taken off, invisibly.
+#' @family model verbs
+#' @examples
+#' model <- keras_model_sequential(input_shape = 4) |>
+#'   layer_dense(8, activation = "relu", name = "hidden") |>
+#'   layer_dense(1)
+#' get_layer(model, "hidden")$output_shape
+#' pop_layer(model)
+#' model
+#' @export
+get_layer <- function(object, name = NULL, index = NULL) {
+  check_model(object)
+  layers <- model_layers(object)
+  names <- vapply(layers, function(l) layer_self(l)$name, "")
+  if (!is.null(name)) {
+    at <- match(check_string(name), names)
+    if (is.na(at)) {
+      abort_unknown("name", "a layer of this model", name, names)
+    }
+    return(layers[[at]])
+  }
+  if (is.null(index)) {
+    abort_argument("index", "given, when `name` is not", "NULL")
+  }
+  index <- check_count(index, min = -length(layers), max = length(layers))
+  if (index == 0) {
+    abort_argument("index", "a position counted from 1", "0")
+  }
+  layers[[if (index < 0) length(layers) + 1 + index else index]]
+}
+
+#' @rdname get_layer
+#' @export
+pop_layer <- function(object, rebuild = TRUE) {
+  check_model(object)
+  layers <- model_layers(object)
+  if (length(layers) == 0L) {
+    abort_lamina("The model has no layer to take off.", "state")
+  }
+  last <- layers[[length(layers)]]
+  restructure(object, layers[-length(layers)], object$shape)
+  invisible(last)
+}
+
+#' Freeze and unfreeze layers
+#'
+#' A frozen layer's weights are left alone by training.
+#'
+#' @param object A model or a layer.
+#' @param from,to First and last layer concerned, by name or position; default the first and the last.
+#' @param which Layers concerned, by name or position, or a function of a layer that says `TRUE` or
+#'   `FALSE`; instead of `from` and `to`.
+#' @return The object, invisibly.
+#' @family model verbs
+#' @examples
+#' model <- keras_model_sequential(input_shape = 4) |>
+#'   layer_dense(8, activation = "relu") |>
+#'   layer_dense(1)
+#' freeze_weights(model, to = 1)
+#' model
+#' unfreeze_weights(model)
+#' @export
+freeze_weights <- function(object, from = NULL, to = NULL, which = NULL) {
+  set_frozen(object, from, to, which, trainable = FALSE)
+}
+
+#' @rdname freeze_weights
+#' @export
+unfreeze_weights <- function(object, from = NULL, to = NULL, which = NULL) {
+  set_frozen(object, from, to, which, trainable = TRUE)
+}
+
+set_frozen <- function(object, from, to, which, trainable, call = rlang::caller_env()) {
+  if (is_layer(object)) {
+    object$trainable <- trainable
+    return(invisible(object))
+  }
+  check_model(object, call = call)
+  layers <- model_layers(object)
+  position <- function(at) {
+    layer <- if (is.character(at)) get_layer(object, name = at) else get_layer(object, index = at)
+    layer_index(layer_self(layer))
+  }
+  chosen <- if (is.function(which)) {
+    base::which(vapply(layers, function(l) isTRUE(which(l)), NA))
+  } else if (!is.null(which)) {
+    vapply(as.list(which), position, 0L)
+  } else if (length(layers)) {
+    seq(if (is.null(from)) 1L else position(from), if (is.null(to)) length(layers) else position(to))
+  }
+  for (i in chosen) {
+    layer_self(layers[[i]])$trainable <- trainable
+  }
+  push_trainable(object)
+  invisible(object)
+}
+
+#' A fresh model of the same build
+#'
+#' The same layers, compilation and names, with new initial weights and no history.
+#'
+#' @param model A model.
+#' @param ... Not used.
+#' @return A new model.
+#' @family model verbs
+#' @examples
+#' model <- keras_model_sequential(input_shape = 4) |> layer_dense(2)
+#' twin <- clone_model(model)
+#' identical(get_weights(model), get_weights(twin))
+#' @export
+clone_model <- function(model, ...) {
+  check_model(model, arg = "model")
+  check_no_dots(list(...))
+  copy <- keras_model_sequential(input_shape = model$shape, name = model$name)
+  for (layer in model_layers(model)) {
+    add_layer(copy, copy_layer(layer))
+  }
+  copy$compiled <- model$compiled
+  copy
+}
+
+copy_layer <- function(layer) {
+  self <- list2env(as.list.environment(layer_self(layer), all.names = TRUE), parent = emptyenv())
+  self$model <- NULL
+  self$values <- NULL
+  new_layer_object(self, class(layer))
+}

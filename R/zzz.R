@@ -1,0 +1,6 @@
+.onLoad <- function(libname, pkgname) {
+  isa <- getOption("lamina.isa")
+  if (!is.null(isa)) {
+    .Call(ffi_isa, isa)
+  }
+}
