@@ -86,8 +86,7 @@ static size_t broadcast(const lam_shape *sample, const lam_shape *small, size_t 
     return ravel(small, index);
 }
 
-/* ---- the definitions --------------------------------------------------------------------------
- */
+/* ---- the definitions ------------------------------------------------------------- */
 
 static double elementwise(const char *name, double x)
 {
@@ -294,8 +293,7 @@ static void normalization(const example *ex, const lam_layer *layer, const lam_p
         }
 }
 
-/* ---- the examples -----------------------------------------------------------------------------
- */
+/* ---- the examples ---------------------------------------------------------------- */
 
 static const lam_arg steep_config[] = {NUMBERS("max_value", 1.5), NUMBERS("negative_slope", 0.1),
                                        NUMBERS("threshold", 0.25)};
@@ -430,8 +428,7 @@ static const example examples[] = {
 };
 enum { EXAMPLES = sizeof examples / sizeof examples[0] };
 
-/* ---- one example at work ----------------------------------------------------------------------
- */
+/* ---- one example at work --------------------------------------------------------- */
 
 enum { GAP = 3 }; /* floats between weights, which nobody may touch */
 
@@ -729,8 +726,7 @@ TEST(layers_survive_every_failing_allocation)
     }
 }
 
-/* ---- refusals ---------------------------------------------------------------------------------
- */
+/* ---- refusals -------------------------------------------------------------------- */
 
 static const struct {
     lam_status status;
@@ -744,7 +740,6 @@ static const struct {
      "activation",
      {"dense", SHAPE(4), {0}, NULL, {NUMBERS("units", 2), STRING("activation", "rulu")}}},
     {LAM_ESHAPE, "", {"dense", {0}, {0}, NULL, {NUMBERS("units", 2)}}},
-    {LAM_EARGUMENT, "", {"activation", SHAPE(4), {0}, NULL, {NUMBERS("axis", 1)}}},
     {LAM_ESHAPE,
      "axis",
      {"activation", SHAPE(4), {0}, NULL, {STRING("activation", "softmax"), NUMBERS("axis", 1)}}},
@@ -813,8 +808,7 @@ TEST(layers_refuse_what_they_cannot_do)
     CHECK_INT(lam_alloc_live(), 0);
 }
 
-/* ---- random layers ----------------------------------------------------------------------------
- */
+/* ---- random layers --------------------------------------------------------------- */
 
 static const example coin = {"dropout", SHAPE(1000), SHAPE(1000), dropout, {NUMBERS("rate", 0.3)}};
 static const example bell = {
@@ -934,8 +928,7 @@ TEST(dropout_of_everything_gives_zeros)
     }
 }
 
-/* ---- weights ----------------------------------------------------------------------------------
- */
+/* ---- weights --------------------------------------------------------------------- */
 
 static const struct {
     int weight;
