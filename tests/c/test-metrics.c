@@ -341,8 +341,9 @@ static void fill(data *x, domain dom, size_t rows, size_t d, bool weighted)
         size_t label = (size_t)unit_uniform(0, (double)d);
         x->w[r] = weighted ? (double)(float)unit_uniform(0, 2) : 1;
         for (size_t j = 0; j < d; j++) {
-            double v = dom == REAL || dom == SIGNS ? unit_uniform(-2, 2) : unit_uniform(0.01, 0.99);
-            p[j] = (double)(float)((r + j) % 4 == 0 ? round(v * 20) / 20 + 0.05 * (v < 0.03) : v);
+            bool any = dom == REAL || dom == SIGNS, round_number = !any && (r + j) % 4 == 0;
+            double v = any ? unit_uniform(-2, 2) : unit_uniform(0.03, 0.97);
+            p[j] = (double)(float)(round_number ? round(v * 20) / 20 : v);
             if (dom == REAL)
                 y[j] = (double)(float)(p[j] + unit_uniform(0.5, 1));
             else if (dom == POSITIVE)
