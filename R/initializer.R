@@ -15,10 +15,6 @@ initial_values <- function(spec, shape, call = rlang::caller_env()) {
   .Call(ffi_initializer, spec, shape, seed)
 }
 
-check_seed <- function(seed, call = rlang::caller_env()) {
-  check_count(seed, min = -2^31, max = 2^53 / 2, allow_null = TRUE, arg = "seed", call = call)
-}
-
 #' Initializers with fixed values
 #'
 #' * `initializer_zeros()`, `initializer_ones()`: all 0, all 1;

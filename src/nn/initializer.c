@@ -88,7 +88,7 @@ static const lam_field field_maxval = PAR("maxval", 1, -INFINITY);
 static const lam_field field_scale = PAR("scale", 0, 0);
 static const lam_field field_mode = {.name = "mode", .kind = LAM_FIELD_CHOICE, .offset = offsetof(arguments, mode), .choices = modes};
 static const lam_field field_distribution = {.name = "distribution", .kind = LAM_FIELD_CHOICE, .offset = offsetof(arguments, distribution), .choices = distributions};
-static const lam_field field_seed = {.name = "seed", .kind = LAM_FIELD_DOUBLE, .offset = offsetof(arguments, seed), .min = -9e15, .max = 9e15};
+static const lam_field field_seed = {.name = "seed", .kind = LAM_FIELD_DOUBLE, .offset = offsetof(arguments, seed), .min = -0x1p53, .max = 0x1p53};
 
 /* The fields of a type, and its defaults. */
 static size_t fields_of(lam_initializer_id id, lam_field *fields, arguments *a)
