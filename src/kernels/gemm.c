@@ -46,12 +46,6 @@ static inline size_t divide_up(size_t n, size_t by)
     return (n + by - 1) / by;
 }
 
-/* Our half of the worker's scratch; the other half is the caller's. */
-static float *packing_space(int worker)
-{
-    return (float *)((char *)lam_worker_scratch(worker) + LAM_WORKER_SCRATCH / 2);
-}
-
 /* Activation of finished sums, where the tile functions have not done it. */
 static inline void activate(const job *j, size_t rows, size_t width, const float *c, float *y)
 {
@@ -91,7 +85,7 @@ enum {
     ROWS_PER_TASK = 64,   /* at least, or packing costs too much */
     ROWS_AT_MOST = 512,   /* so that a task's part of A stays in cache */
     TASKS = 32,
-    DOT_AT_MOST = 1 << 15 /* so that FEW_COLUMNS columns fit into the packing space */
+    DOT_AT_MOST = 1 << 15 /* so that FEW_COLUMNS columns fit into the scratch */
 };
 /* Below this much work (about 100 us) a call stays on its thread, above it a task gets the second. */
 static const double parallel_from = 8e6, work_per_task = 3e6;
@@ -445,7 +439,7 @@ LAM_INLINE void LAM_T(panel_product)(const job *j, size_t row, size_t rows, size
 LAM_FN void LAM_T(gemm_task)(const job *j, size_t task, int worker)
 {
     const lam_gemm *g = j->g;
-    float *space = packing_space(worker);
+    float *space = lam_kernel_scratch(worker);
     size_t row = part(g->m, j->row_cuts, task / j->col_cuts);
     size_t rows = part(g->m, j->row_cuts, task / j->col_cuts + 1) - row;
     size_t vectors = divide_up(g->n, VL), panels = divide_up(vectors, MAX_VECTORS);
@@ -497,7 +491,7 @@ LAM_FN void LAM_T(dots_task)(const job *j, size_t task, int worker)
     const float *b = g->b;
     size_t ldb = g->ldb;
     if (g->form == LAM_NN) {
-        float *columns = packing_space(worker);
+        float *columns = lam_kernel_scratch(worker);
         for (size_t p = 0; p < g->k; p++)
             for (size_t col = 0; col < g->n; col++)
                 columns[col * g->k + p] = g->b[p * g->ldb + col];
@@ -517,7 +511,7 @@ LAM_FN void LAM_T(dots_task)(const job *j, size_t task, int worker)
 LAM_FN void LAM_T(swapped_task)(const job *j, size_t task, int worker)
 {
     const lam_gemm *g = j->g;
-    float *space = packing_space(worker);
+    float *space = lam_kernel_scratch(worker);
     size_t first = part(g->m, j->row_cuts, task), end = part(g->m, j->row_cuts, task + 1);
     size_t steps = g->k > KC ? divide_up(g->k, KC) : 1;
     float sums[FEW_COLUMNS * MAX_VECTORS * VL];

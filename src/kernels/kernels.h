@@ -15,6 +15,13 @@
 #include "kernels/activation.h"
 #include "kernels/cpu.h"
 
+/* The second half of each worker's scratch is the kernels' own: a caller may keep something in the
+ * first half while it calls them. */
+static inline void *lam_kernel_scratch(int worker)
+{
+    return (char *)lam_worker_scratch(worker) + LAM_WORKER_SCRATCH / 2;
+}
+
 /* ---- products (gemm.c) ------------------------------------------------------------------- */
 
 typedef enum {
