@@ -77,27 +77,23 @@ layer_normalization <- function(object, axis = -1L, mean = NULL, variance = NULL
   }
   config <- list(axis = axis, invert = check_flag(invert))
   if (!is.null(mean)) {
+    mean <- check_values(mean)
     variance <- check_values(variance)
     if (any(variance < 0)) {
       abort_argument("variance", "numbers of at least 0", format(min(variance)))
     }
-    config$mean_initializer <- list(type = "function", fn = fixed_values(check_values(mean), "mean"))
-    config$variance_initializer <- list(type = "function", fn = fixed_values(variance, "variance"))
+    config <- c(config, list(
+      mean = mean, mean_initializer = list(type = "function", fn = fixed_values(mean)),
+      variance = variance, variance_initializer = list(type = "function", fn = fixed_values(variance))
+    ))
   }
   create_layer(object, "normalization", config, ..., class = "Normalization")
 }
 
-# An initializer that gives these values, whatever the model.
-fixed_values <- function(values, arg) {
+# An initializer that gives these values, whatever the model; the core has checked their number.
+fixed_values <- function(values) {
   force(values)
-  force(arg)
-  function(shape) {
-    if (!length(values) %in% c(1, prod(shape))) {
-      abort_argument(arg, sprintf("one number or an array of shape (%s)", toString(shape)),
-                     describe(values), kind = "shape")
-    }
-    array(rep_len(values, prod(shape)), dim = if (length(shape)) shape else 1L)
-  }
+  function(shape) rep_len(values, prod(shape))
 }
 
 #' Let a layer learn from data before training
@@ -146,10 +142,12 @@ adapt.lamina_layer_normalization <- function(object, data, ..., batch_size = NUL
   }
   moments <- moments_along(data, self$config$axis)
   if (!is.null(layer_built(self))) {
-    set_layer_weights(self, moments)
+    set_layer_weights(self, unname(moments))
   }
-  self$functions$mean_initializer <- fixed_values(moments[[1L]], "mean")
-  self$functions$variance_initializer <- fixed_values(moments[[2L]], "variance")
+  for (name in names(moments)) {
+    self$config[[name]] <- moments[[name]]
+    self$functions[[paste0(name, "_initializer")]] <- fixed_values(moments[[name]])
+  }
   invisible(object)
 }
 
@@ -190,5 +188,5 @@ moments_along <- function(data, axis, call = rlang::caller_env()) {
   mean <- colMeans(columns)
   variance <- colMeans((columns - rep(mean, each = nrow(columns)))^2)
   shape <- if (length(kept)) dim(data)[kept] else 1L
-  list(array(mean, dim = shape), array(variance, dim = shape))
+  list(mean = array(mean, dim = shape), variance = array(variance, dim = shape))
 }

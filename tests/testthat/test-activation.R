@@ -89,7 +89,7 @@ test_that("without an array there is an activation to train with", {
   }
   expect_identical(as_activation(activation_gelu(approximate = TRUE))$config, list(approximate = TRUE))
   expect_identical(as_activation("swish")$type, "silu")
-  expect_identical(as_activation("LeakyReLU")$type, "leaky_relu")
+  expect_identical(as_activation("Tanh")$type, "tanh")
   expect_null(as_activation(NULL))
 })
 

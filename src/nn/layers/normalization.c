@@ -1,7 +1,9 @@
 /* normalization: y = (x - mean) / max(sqrt(variance), 1e-7), or with `invert`
  * y = mean + x * max(sqrt(variance), 1e-7).  mean and variance are weights that training leaves
  * alone, of the shape of the kept axes: `axis` counts from 1 with the batch as the first, or from
- * the end with -1; without an axis, one number each for everything. */
+ * the end with -1; without an axis, one number each for everything.  Moments that are known can be
+ * given as `mean` and `variance`: here their number is checked, their values come by initializer.
+ */
 #include <math.h>
 
 #include "nn/layer.h"
@@ -11,6 +13,7 @@ typedef struct normalization {
     bool invert;
     int n_axis;
     double axis[LAM_MAX_RANK];
+    size_t n_mean, n_variance; /* 0: not given */
     lam_weight_options mean, variance;
     lam_view view;
 } normalization;
@@ -20,6 +23,8 @@ static lam_status configure(lam_layer *layer, const lam_args *args, lam_error *e
     static const lam_field fields[] = {
         {.name = "axis", .kind = LAM_FIELD_ANY},
         {.name = "invert", .kind = LAM_FIELD_BOOL, .offset = offsetof(normalization, invert)},
+        {.name = "mean", .kind = LAM_FIELD_ANY},
+        {.name = "variance", .kind = LAM_FIELD_ANY},
         {.name = "mean_initializer", .kind = LAM_FIELD_SPEC},
         {.name = "variance_initializer", .kind = LAM_FIELD_SPEC},
     };
@@ -31,8 +36,20 @@ static lam_status configure(lam_layer *layer, const lam_args *args, lam_error *e
                             axis->n);
     for (size_t i = 0; axis && i < axis->n; i++)
         n->axis[n->n_axis++] = axis->numbers[i];
+    const lam_arg *mean = lam_args_get(args, "mean"), *variance = lam_args_get(args, "variance");
+    n->n_mean = mean ? mean->n : 0;
+    n->n_variance = variance ? variance->n : 0;
     LAM_TRY(lam_weight_options_read(args, "mean", LAM_INIT_zeros, &n->mean, err));
     return lam_weight_options_read(args, "variance", LAM_INIT_ones, &n->variance, err);
+}
+
+static lam_status check_moments(const char *name, size_t n, const lam_shape *shape, lam_error *err)
+{
+    char text[128];
+    if (n <= 1 || n == lam_shape_count(shape))
+        return LAM_OK;
+    return lam_fail_arg(err, LAM_ESHAPE, name, "one number, or one for each position along `axis`",
+                        "%zu numbers for shape %s", n, lam_shape_text(shape, text, sizeof text));
 }
 
 static lam_status build(lam_layer *layer, lam_error *err)
@@ -55,6 +72,8 @@ static lam_status build(lam_layer *layer, lam_error *err)
     for (int i = 0; i < rank; i++)
         if (kept >> i & 1)
             shape.dim[shape.rank++] = layer->in.dim[i];
+    LAM_TRY(check_moments("mean", n->n_mean, &shape, err));
+    LAM_TRY(check_moments("variance", n->n_variance, &shape, err));
     size_t count;
     n->view = lam_view_broadcast(&layer->in, kept, &count);
     layer->flags = LAM_LAYER_INPLACE;
