@@ -177,14 +177,14 @@ restructure <- function(model, stack, shape, on_failure = function() NULL) {
   old <- mget(fields, envir = model)
   done <- FALSE
   on.exit(if (!done) {
-    for (layer in stack) layer_self(layer)$model <- NULL
-    for (layer in old$stack) layer_self(layer)$model <- model
+    set_owner(stack, NULL)
+    set_owner(old$stack, model)
     list2env(old, model)
     on_failure()
   })
   keep_values(model)
-  for (layer in old$stack) layer_self(layer)$model <- NULL
-  for (layer in stack) layer_self(layer)$model <- model
+  set_owner(old$stack, NULL)
+  set_owner(stack, model)
   list2env(list(stack = stack, shape = shape, ptr = NULL, info = NULL, state = NULL), model)
   if (!is.null(shape)) {
     infer_shapes(model, shape)
@@ -192,6 +192,12 @@ restructure <- function(model, stack, shape, on_failure = function() NULL) {
   model$own <- length(own_activations(model)) > 0L
   done <- TRUE
   invisible(model)
+}
+
+set_owner <- function(stack, model) {
+  for (layer in stack) {
+    assign("model", model, layer_self(layer))
+  }
 }
 
 # Each layer remembers its weights while the model is taken apart.
@@ -202,7 +208,7 @@ keep_values <- function(model) {
   weights <- get_weights(model)
   owner <- weight_owner(model)
   for (i in seq_along(model_layers(model))) {
-    layer_self(model_layers(model)[[i]])$values <- weights[owner == i]
+    assign("values", weights[owner == i], layer_self(model_layers(model)[[i]]))
   }
 }
 
@@ -261,7 +267,7 @@ own_initial_values <- function(fn, shape, argument) {
   if (!is.numeric(values) || length(values) != prod(shape) || anyNA(values)) {
     abort_argument(argument, sprintf("a function that gives %s numbers", shape_text(shape)), describe(values))
   }
-  array(as.double(values), dim = shape)
+  array(as.double(values), dim = if (length(shape)) shape else 1L)
 }
 
 # The living network of a model whose shapes are known: its weights are made when they are first

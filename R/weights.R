@@ -206,7 +206,7 @@ set_frozen <- function(object, from, to, which, trainable, call = rlang::caller_
     seq(if (is.null(from)) 1L else position(from), if (is.null(to)) length(layers) else position(to))
   }
   for (i in chosen) {
-    layer_self(layers[[i]])$trainable <- trainable
+    assign("trainable", trainable, layer_self(layers[[i]]))
   }
   push_trainable(object)
   invisible(object)
