@@ -11,7 +11,7 @@ new_initializer <- function(type, config = list()) {
 initial_values <- function(spec, shape, call = rlang::caller_env()) {
   shape <- check_shape(shape, min_rank = 1L, max_rank = 5L, arg = "shape", call = call)
   draws <- !spec$type %in% c("zeros", "ones", "constant", "identity")
-  seed <- if (draws && is.null(spec$config$seed)) sample.int(.Machine$integer.max, 1L) else 0
+  seed <- if (draws && is.null(spec$config$seed)) draw_seed() else 0
   .Call(ffi_initializer, spec, shape, seed)
 }
 
