@@ -1,6 +1,7 @@
 #include "nn/plan.h"
 
 #include "base/alloc.h"
+#include "base/threads.h"
 #include "kernels/kernels.h"
 
 /* Lays buffers out one behind the other; base == NULL only measures. */
@@ -81,6 +82,7 @@ lam_status lam_plan_new(lam_plan **out, const lam_net *net, int from, int to, si
     void *p = NULL;
     lam_status status;
     *out = NULL;
+    LAM_TRY(lam_threads_set(lam_threads(), err)); /* the kernels need the workers' scratch */
     LAM_TRY(lam_new(&p, 1, sizeof(lam_plan), "a plan", err));
     lam_plan *plan = p;
     plan->net = net;
