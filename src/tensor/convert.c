@@ -115,26 +115,3 @@ void lam_to_doubles(const float *x, size_t first, size_t rows, int rank, const s
     job j = {.floats = x, .back = out, .first = first, .rows = rows};
     convert(&j, rank, dim);
 }
-
-lam_bad lam_find_bad(const float *x, size_t rows, size_t d)
-{
-    lam_bad bad = {0, 0, d};
-    for (size_t r = 0; r < rows; r++) {
-        bool found = false;
-        for (size_t c = 0; c < d; c++)
-            if (!isfinite(x[r * d + c])) {
-                found = true;
-                if (c < bad.first_column)
-                    bad.first_column = c;
-            }
-        bad.rows += found;
-    }
-    if (bad.rows)
-        for (size_t c = 0; c < d; c++)
-            for (size_t r = 0; r < rows; r++)
-                if (!isfinite(x[r * d + c])) {
-                    bad.columns++;
-                    break;
-                }
-    return bad;
-}

@@ -5,9 +5,7 @@
 #ifndef LAM_TENSOR_CONVERT_H
 #define LAM_TENSOR_CONVERT_H
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 /* Samples first .. first + rows - 1 of a column-major array of dim[0] samples, row-major into out.
  * Integers: NA becomes NaN. */
@@ -15,12 +13,5 @@ void lam_from_doubles(const double *x, size_t first, size_t rows, int rank, cons
 void lam_from_integers(const int *x, size_t first, size_t rows, int rank, const size_t *dim, float *out);
 /* The way back: x holds those samples, out is the whole array. */
 void lam_to_doubles(const float *x, size_t first, size_t rows, int rank, const size_t *dim, double *out);
-
-/* How many of the columns of a rows x d row-major array hold a NaN or infinite number, with the
- * first such column and the number of rows concerned. */
-typedef struct lam_bad {
-    size_t rows, columns, first_column;
-} lam_bad;
-lam_bad lam_find_bad(const float *x, size_t rows, size_t d);
 
 #endif
