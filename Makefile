@@ -28,18 +28,25 @@ install: setup
 setup:
 	@sh tools/setup.sh
 
-# build/c/<build>/ holds the core and its tests compiled in one way.
+# build/c/<build>/ holds the core and its tests compiled in one way.  The builds plain and blas
+# differ in the few files that ask for LAM_HAVE_BLAS and share the rest.
+SOURCES := $(CORE) $(TESTS)
+BLAS_SOURCES := $(shell grep -l LAM_HAVE_BLAS $(SOURCES))
+objects = $(patsubst %.c,build/c/$(1)/%.o,$(2))
+
 define c_build
 build/c/$(1)/%.o: %.c
 	@mkdir -p $$(@D)
 	$$(CC) -std=gnu11 $$(CFLAGS_$(1)) $$(WARNINGS) -MMD -MP -Isrc -Itests/c -c $$< -o $$@
 
-build/c/$(1)/run-tests: $$(patsubst %.c,build/c/$(1)/%.o,$$(CORE) $$(TESTS))
-	$$(CC) $$(CFLAGS_$(1)) $$^ $$(LIBS_$(1)) -lm -lpthread -o $$@
+build/c/$(1)/run-tests: $(2)
+	$$(CC) $$(CFLAGS_$(1)) $(2) $$(LIBS_$(1)) -lm -lpthread -o $$@
+
+-include $(2:.o=.d)
 endef
-BUILDS = plain blas san tsan
-$(foreach build,$(BUILDS),$(eval $(call c_build,$(build))))
--include $(foreach build,$(BUILDS),$(patsubst %.c,build/c/$(build)/%.d,$(CORE) $(TESTS)))
+$(foreach build,plain san tsan,$(eval $(call c_build,$(build),$(call objects,$(build),$(SOURCES)))))
+$(eval $(call c_build,blas,$(call objects,plain,$(filter-out $(BLAS_SOURCES),$(SOURCES))) \
+    $(call objects,blas,$(BLAS_SOURCES))))
 
 # The flags that configure finds, for the C compiler's @file.
 build/blas.libs: configure src/Makevars.in tools/probe-blas.c | setup
@@ -47,7 +54,7 @@ build/blas.libs: configure src/Makevars.in tools/probe-blas.c | setup
 	@cd build/lamina && ./configure
 	@sed -n 's/^PKG_CPPFLAGS = -I\. *//p' build/lamina/src/Makevars > build/blas.cppflags
 	@sed -n 's/^PKG_LIBS = *//p' build/lamina/src/Makevars > $@
-$(patsubst %.c,build/c/blas/%.o,$(CORE) $(TESTS)): build/blas.libs
+$(call objects,blas,$(BLAS_SOURCES)) build/c/blas/run-tests: build/blas.libs
 
 build/tiers: tools/tiers.c src/kernels/cpu.c src/base/status.c | setup
 	@mkdir -p build
