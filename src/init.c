@@ -27,6 +27,10 @@ SEXP ffi_loop_batch(SEXP);
 SEXP ffi_loop_forward(SEXP);
 SEXP ffi_loop_backward(SEXP, SEXP, SEXP);
 SEXP ffi_loop_probe(SEXP, SEXP);
+SEXP ffi_loss_value(SEXP, SEXP, SEXP);
+SEXP ffi_loss_gradient(SEXP, SEXP, SEXP);
+SEXP ffi_metric_update(SEXP, SEXP, SEXP, SEXP, SEXP);
+SEXP ffi_metric_result(SEXP, SEXP);
 SEXP ffi_net_new(SEXP, SEXP, SEXP);
 SEXP ffi_net_alive(SEXP);
 SEXP ffi_net_describe(SEXP);
@@ -73,6 +77,10 @@ static const R_CallMethodDef calls[] = {
     {"ffi_loop_forward", (DL_FUNC)&ffi_loop_forward, 1},
     {"ffi_loop_backward", (DL_FUNC)&ffi_loop_backward, 3},
     {"ffi_loop_probe", (DL_FUNC)&ffi_loop_probe, 2},
+    {"ffi_loss_value", (DL_FUNC)&ffi_loss_value, 3},
+    {"ffi_loss_gradient", (DL_FUNC)&ffi_loss_gradient, 3},
+    {"ffi_metric_update", (DL_FUNC)&ffi_metric_update, 5},
+    {"ffi_metric_result", (DL_FUNC)&ffi_metric_result, 2},
     {"ffi_net_new", (DL_FUNC)&ffi_net_new, 3},
     {"ffi_net_alive", (DL_FUNC)&ffi_net_alive, 1},
     {"ffi_net_describe", (DL_FUNC)&ffi_net_describe, 1},
