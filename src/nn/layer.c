@@ -81,7 +81,7 @@ lam_status lam_layer_add_weight(lam_layer *layer, const char *name, lam_shape sh
     w->init = options->init;
     w->reg = options->reg;
     w->constraint = options->constraint;
-    return LAM_OK;
+    return lam_constraint_check(&w->constraint, &w->shape, err);
 }
 
 lam_status lam_layer_init(lam_layer *layer, const lam_layer_type *type, const lam_args *args,

@@ -1,0 +1,46 @@
+# lamina beside its peers: samples per second in training, all in one run.
+#
+#   Rscript bench/bench.R [rounds = 3] [seconds = 2] [workloads = W1,W2,W3]
+#
+# Each round runs every package once for every workload and thread count, so that a busy neighbour hits
+# all alike; the table shows the median over the rounds, the range, and lamina's ratio.
+# Peers: PyTorch and scikit-learn (Debian: python3-torch, python3-sklearn), and the R packages nnet,
+# ANN2, RSNNS and deepnet where they are installed; absent ones are named and passed over.
+# nnet trains one hidden layer on the whole batch by BFGS, RSNNS one row at a time: neither is the
+# same work as mini-batches, which is why they are listed by themselves.
+
+args <- commandArgs(TRUE)
+rounds <- if (length(args) >= 1) as.integer(args[1]) else 3L
+seconds <- if (length(args) >= 2) as.numeric(args[2]) else 2
+chosen <- if (length(args) >= 3) strsplit(args[3], ",")[[1]] else c("W1", "W2", "W3")
+packages <- c("lamina", "torch", "sklearn", "ANN2", "RSNNS", "deepnet", "nnet")
+
+rate <- function(package, workload, threads) {
+  python <- package %in% c("torch", "sklearn")
+  command <- if (python) "python3" else file.path(R.home("bin"), "Rscript")
+  script <- c(if (python) "bench/peers.py" else c("--no-save", "bench/train.R"))
+  env <- c(paste0(c("OMP_NUM_THREADS=", "OPENBLAS_NUM_THREADS="), threads))
+  out <- suppressWarnings(system2(command, c(script, package, workload, threads, seconds), stdout = TRUE, stderr = FALSE, env = env))
+  suppressWarnings(as.numeric(utils::tail(c("absent", out), 1)))
+}
+
+runs <- expand.grid(package = packages, threads = 1:2, workload = chosen, stringsAsFactors = FALSE)
+rates <- replicate(rounds, mapply(rate, runs$package, runs$workload, runs$threads))
+runs$median <- apply(rates, 1, stats::median)
+runs$low <- apply(rates, 1, min)
+runs$high <- apply(rates, 1, max)
+
+absent <- packages[tapply(runs$median, factor(runs$package, packages), function(v) all(is.na(v)))]
+cat(sprintf("%s, %d rounds of %g s\n", format(Sys.Date()), rounds, seconds))
+print(lamina::lamina_info())
+if (length(absent)) cat("absent:", paste(absent, collapse = ", "), "\n")
+for (workload in chosen) {
+  for (threads in 1:2) {
+    part <- runs[runs$workload == workload & runs$threads == threads & !is.na(runs$median), ]
+    ours <- part$median[part$package == "lamina"]
+    cat(sprintf("\n%s, %d thread%s\n", workload, threads, if (threads > 1) "s" else ""))
+    cat(sprintf("  %-9s %12s samples/s  (%s to %s)   lamina is %.1f times as fast\n", part$package,
+                format(round(part$median), big.mark = ","), format(round(part$low), big.mark = ","),
+                format(round(part$high), big.mark = ","), ours / part$median), sep = "")
+  }
+}
