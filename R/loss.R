@@ -48,7 +48,8 @@ make_loss <- function(type, config, y_true, y_pred, reduction, name, dtype, dots
   y_true <- as_numbers(y_true, "y_true", call)
   y_pred <- as_numbers(y_pred, "y_pred", call)
   values <- loss_values(list(type = type, config = config), y_true, y_pred)
-  counted <- if (is.null(config$ignore_class)) length(values) else sum(y_true != config$ignore_class)
+  ignored <- config$ignore_class
+  counted <- if (is.null(ignored)) length(values) else sum(y_true != ignored)
   switch(reduction, none = values, sum = sum(values), sum(values) / counted)
 }
 

@@ -601,9 +601,10 @@ metric_mean <- function(..., name = "mean", dtype = NULL) {
   }
   self$update_state <- function(values, sample_weight = NULL) {
     values <- as.double(as_numbers(values, "values"))
-    w <- if (is.null(sample_weight)) rep(1, length(values)) else as_numbers(sample_weight, "sample_weight")
+    w <- if (is.null(sample_weight)) 1 else as_numbers(sample_weight, "sample_weight")
     if (!length(w) %in% c(1L, length(values))) {
-      abort_argument("sample_weight", "one number, or one for each value", describe(w), kind = "shape")
+      abort_argument("sample_weight", "one number, or one for each value", describe(w),
+                     kind = "shape")
     }
     w <- rep_len(as.double(w), length(values))
     self$total <- self$total + sum(w * values)

@@ -6,6 +6,9 @@
 
 #include "nn/losses/common.h"
 
+/* Rows of at most this many numbers are taken as many at a time as a vector has lanes. */
+enum { NARROW = 16 };
+
 #define LAM_TIERED_FILE "nn/losses/softmax.c"
 #include "kernels/each_tier.h"
 
@@ -22,9 +25,6 @@ void lam_loss_softmax(size_t rows, size_t d, const float *z, double *lse, float 
 
 #include "kernels/vec_template.h"
 #include "kernels/vmath_template.h"
-
-/* Rows of at most this many numbers are taken VL at a time, one a lane. */
-enum { LAM_T(NARROW) = VL / 2 };
 
 /* z[0], z[d], z[2 d], ...: one column of n rows */
 LAM_INLINE vf LAM_T(load_column)(const float *z, size_t d, size_t n)
@@ -43,10 +43,10 @@ LAM_INLINE void LAM_T(store_column)(float *z, vf v, size_t d, size_t n)
         z[l * d] = lane[l];
 }
 
-/* n <= VL rows of d <= NARROW numbers */
+/* n <= VL rows of d <= NARROW numbers, a row in each lane */
 LAM_INLINE void LAM_T(softmax_narrow)(size_t n, size_t d, const float *z, double *lse, float *p)
 {
-    vf column[LAM_T(NARROW)], zero = vf_set(0.0f), one = vf_set(1.0f);
+    vf column[NARROW], zero = vf_set(0.0f), one = vf_set(1.0f);
     vf top = column[0] = LAM_T(load_column)(z, d, n);
     for (size_t j = 1; j < d; j++) {
         column[j] = LAM_T(load_column)(z + j, d, n);
@@ -85,32 +85,29 @@ LAM_INLINE void LAM_T(softmax_wide)(size_t d, const float *z, double *lse, float
     for (size_t j = 0; j < whole; j += VL)
         most = vf_max(most, vf_load(z + j));
     float highest = vf_hmax(most);
-    vf top = vf_set(highest), rest = zero, ties = zero;
-    for (size_t j = 0; j < d; j += VL) {
-        vf v = j < whole ? vf_load(z + j) : tail;
-        vi is_top = v == top;
-        vf e = vf_exp(v - top);
-        rest += vf_select(is_top, zero, e);
-        ties += vf_select(is_top, one, zero);
-        if (p && j < whole)
+    vf top = vf_set(highest), tail_exp = vf_exp(tail - top);
+    vf ties = vf_select(tail == top, one, zero), rest = vf_select(tail == top, zero, tail_exp);
+    for (size_t j = 0; j < whole; j += VL) {
+        vf v = vf_load(z + j), e = vf_exp(v - top);
+        rest += vf_select(v == top, zero, e);
+        ties += vf_select(v == top, one, zero);
+        if (p)
             vf_store(p + j, e);
-        else if (p)
-            vf_store_n(p + j, e, d - whole);
     }
     float others = vf_sum(rest), tied = vf_sum(ties);
     *lse = (double)highest + log1p((double)others + ((double)tied - 1.0));
     if (!p)
         return;
-    float share = 1.0f / (others + tied);
+    vf share = vf_set(1.0f / (others + tied));
     for (size_t j = 0; j < whole; j += VL)
-        vf_store(p + j, vf_load(p + j) * vf_set(share));
-    for (size_t j = whole; j < d; j++)
-        p[j] *= share;
+        vf_store(p + j, vf_load(p + j) * share);
+    if (whole < d)
+        vf_store_n(p + whole, tail_exp * share, d - whole);
 }
 
 LAM_FN void LAM_T(softmax)(size_t rows, size_t d, const float *z, double *lse, float *p)
 {
-    bool narrow = d <= LAM_T(NARROW);
+    bool narrow = d <= NARROW;
     size_t step = narrow ? VL : 1;
     for (size_t r = 0; r < rows; r += step) {
         const float *row = z + r * d;

@@ -29,7 +29,7 @@ static bool ignores(const lam_loss *loss, const float *y)
 
 static bool is_class(double y, size_t d)
 {
-    return y >= 0 && y < (double)d && y == floor(y);
+    return y >= 0 && y < (double)d && y == (double)(size_t)y;
 }
 
 static lam_status check(const lam_loss *loss, size_t rows, size_t d, size_t y_d, const float *y,
