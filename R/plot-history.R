@@ -72,7 +72,7 @@ smooth_values <- function(values) {
     if (nrow(one) < 10L) {
       return(NULL)
     }
-    one$value <- suppressWarnings(stats::predict(stats::loess(value ~ epoch, one, degree = 2)))
+    one$value <- suppressWarnings(stats::predict(stats::loess(value ~ epoch, one, span = 0.5)))
     one
   })
   do.call(rbind, smoothed)

@@ -414,7 +414,8 @@ draw_legend <- function(canvas, frame, weights, main) {
   }
 }
 
-# blocks: list of list(title, lines).
+# blocks: list of list(title, lines).  Where there are many, one above the other, the lines of each
+# are joined to leave room for larger letters.
 draw_blocks <- function(blocks, rankdir = "TB", main = NULL) {
   old <- graphics::par(c("mar", "xpd"))
   on.exit(graphics::par(old))
@@ -423,6 +424,12 @@ draw_blocks <- function(blocks, rankdir = "TB", main = NULL) {
   area <- list(width = canvas$width - 2 * pad,
                height = canvas$height - 2 * pad - if (is.null(main)) 0 else 1.6 * line_height(1))
   frame <- if (rankdir == "TB") blocks_down(blocks, area) else blocks_across(blocks, area)
+  if (rankdir == "TB" && frame$cex < 0.65) {
+    blocks <- lapply(blocks, function(block) {
+      list(title = block$title, lines = paste(block$lines, collapse = "   "))
+    })
+    frame <- blocks_down(blocks, area)
+  }
   k <- length(blocks)
   x <- frame$x + pad
   y <- frame$y + pad
