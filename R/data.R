@@ -103,12 +103,16 @@ fit_shape <- function(x, shape, arg, call) {
   abort_argument(arg, expected, sprintf("samples of shape (%s)", paste(found, collapse = ", ")), hint = hint, kind = "shape", call = call)
 }
 
+# Infinite for the core, which computes in single precision.
+LARGEST_FLOAT <- 3.4028234e38
+
 # Raises the error for NA, NaN or infinite inputs: which columns, how many rows.
 abort_not_finite <- function(x, arg, call = rlang::caller_env()) {
   if (is_sparse(x)) {
     abort_argument(arg, "finite numbers", "NA, NaN or infinite ones", kind = "data", call = call)
   }
-  bad <- !is.finite(if (is.null(dim(x))) matrix(x, ncol = 1L) else matrix(x, nrow = dim(x)[1L]))
+  numbers <- if (is.null(dim(x))) matrix(x, ncol = 1L) else matrix(x, nrow = dim(x)[1L])
+  bad <- is.na(numbers) | abs(numbers) > LARGEST_FLOAT
   columns <- which(colSums(bad) > 0)
   names <- if (length(dim(x)) == 2L && !is.null(colnames(x))) colnames(x)[columns] else columns
   shown <- paste(utils::head(names, 5L), collapse = ", ")
@@ -217,7 +221,9 @@ target_classes <- function(y, model) {
 
 # ---- weights of samples --------------------------------------------------------------------------
 
-sample_weights <- function(y, model, decoder, class_weight, sample_weight, n, call = rlang::caller_env()) {
+# train: the rows trained on, from which "balanced" counts the classes.
+sample_weights <- function(y, model, decoder, class_weight, sample_weight, n, train = seq_len(n),
+                           call = rlang::caller_env()) {
   w <- check_sample_weight(sample_weight, n, call)
   if (is.null(class_weight)) {
     return(w)
@@ -226,8 +232,9 @@ sample_weights <- function(y, model, decoder, class_weight, sample_weight, n, ca
   if (is.null(classes)) {
     abort_argument("class_weight", "left out: the targets are no classes", describe(class_weight), call = call)
   }
-  by_class <- class_weights(class_weight, classes, decoder$levels, call)
-  (if (is.null(w)) 1 else w) * by_class[classes + 1]
+  known <- max(classes + 1, class_count(model), if (length(dim(y)) == 2L) ncol(y), length(decoder$levels), na.rm = TRUE)
+  by_class <- class_weights(class_weight, classes[train], known, decoder$levels, call)
+  (if (is.null(w)) 1 else w) * by_class[pmax(classes, 0) + 1] # the loss refuses negative ones
 }
 
 check_sample_weight <- function(w, n, call, arg = "sample_weight") {
@@ -240,10 +247,9 @@ check_sample_weight <- function(w, n, call, arg = "sample_weight") {
   as.double(w)
 }
 
-# One weight per class 0, 1, ..., from names (levels or 0-based numbers), from order, or "balanced":
-# n / (K * n_k), as scikit-learn defines it.
-class_weights <- function(class_weight, classes, levels, call) {
-  k <- if (is.null(levels)) max(classes) + 1 else length(levels)
+# One weight for each of the k classes 0, 1, ..., from names (levels or 0-based numbers), from order,
+# or "balanced": n / (K * n_k), as scikit-learn defines it.
+class_weights <- function(class_weight, classes, k, levels, call) {
   if (identical(class_weight, "balanced")) {
     counts <- tabulate(classes + 1, k)
     return(ifelse(counts > 0, length(classes) / (sum(counts > 0) * counts), 1))
@@ -276,8 +282,12 @@ class_weights <- function(class_weight, classes, levels, call) {
 
 new_data <- function(x, y = NULL, w = NULL, arg = "x", call = rlang::caller_env()) {
   data <- .Call(ffi_data_new, x, y, w)
-  if (.Call(ffi_data_bad, data)[1L]) {
+  bad <- .Call(ffi_data_bad, data)
+  if (bad[1L]) {
     abort_not_finite(x, arg, call)
+  }
+  if (bad[2L]) {
+    abort_argument("y", sprintf("numbers up to %g", LARGEST_FLOAT), "larger ones", kind = "data", call = call)
   }
   data
 }

@@ -81,15 +81,17 @@ fit.lamina_model <- function(object, x = NULL, y = NULL, ..., batch_size = NULL,
     if (is.null(validation_batch_size)) settings$batch_size else validation_batch_size, arg = "validation_batch_size"
   )
   callbacks <- as_callbacks(callbacks)
-  feed <- if (is.function(x)) {
-    generator_feed(object, x, settings)
-  } else {
-    array_feed(object, x, y, settings, check_number(validation_split, 0, 1), class_weight, sample_weight)
-  }
-  feed$validation <- validation_feed(object, feed, validation_data, settings)
-  check_own_loss(object, feed)
-  history <- train(object, feed, settings, callbacks)
-  invisible(history)
+  call <- rlang::current_env()
+  feed <- undo_on_error(object, {
+    feed <- if (is.function(x)) {
+      generator_feed(object, x, y, settings, validation_split, call)
+    } else {
+      array_feed(object, x, y, validation_split, class_weight, sample_weight, call)
+    }
+    feed$validation <- validation_feed(object, feed, validation_data, call)
+    with_loops(object, feed, settings)
+  })
+  invisible(train(object, feed, settings, callbacks))
 }
 
 check_validation_freq <- function(x, call = rlang::caller_env()) {
@@ -102,7 +104,8 @@ check_validation_freq <- function(x, call = rlang::caller_env()) {
 # ---- data for fit() ------------------------------------------------------------------------------
 
 # A feed: list(data, first, n, decoder, from, next_batch); `next_batch` is for generators.
-array_feed <- function(model, x, y, settings, split, class_weight, sample_weight, call = rlang::caller_env()) {
+array_feed <- function(model, x, y, split, class_weight, sample_weight, call) {
+  split <- check_number(split, 0, 1, arg = "validation_split", call = call)
   if (is.null(x)) {
     abort_argument("x", "the inputs", "NULL", call = call)
   }
@@ -118,7 +121,7 @@ array_feed <- function(model, x, y, settings, split, class_weight, sample_weight
   decoder <- target_decoder(y, model, guess = TRUE)
   y <- as_targets(y, model, decoder, call = call)
   check_sample_count(y, n, "y", call)
-  w <- sample_weights(y, model, decoder, class_weight, sample_weight, n, call)
+  w <- sample_weights(y, model, decoder, class_weight, sample_weight, n, seq_len(n_train), call)
   if (split > 0) {
     warn_missing_class(target_classes(y, model), n_train, decoder)
   }
@@ -191,7 +194,14 @@ own_activations <- function(model) {
   which(vapply(model_layers(model), function(l) !is.null(layer_self(l)$functions$activation), NA))
 }
 
-generator_feed <- function(model, generator, settings, call = rlang::caller_env()) {
+generator_feed <- function(model, generator, y, settings, split, call) {
+  if (!is.null(y)) {
+    abort_argument("y", "left out when `x` is a function, which returns the targets too", describe(y), call = call)
+  }
+  if (!identical(as.double(split), 0)) {
+    abort_argument("validation_split", "0 when `x` is a function", describe(split),
+                   hint = c(i = "Use `validation_data`."), call = call)
+  }
   if (is.null(settings$steps)) {
     abort_argument("steps_per_epoch", "given when `x` is a function", "NULL", call = call)
   }
@@ -228,7 +238,7 @@ generator_feed <- function(model, generator, settings, call = rlang::caller_env(
 }
 
 # The validation part: held-out rows of the same data, or data of its own.
-validation_feed <- function(model, feed, validation_data, settings, call = rlang::caller_env()) {
+validation_feed <- function(model, feed, validation_data, call) {
   if (length(validation_data) == 0L) {
     return(if (feed$held > 0) list(data = feed$data, first = feed$n, n = feed$held, from = feed$from))
   }
@@ -271,11 +281,24 @@ new_loop <- function(model, feed, batch_size, kind, metrics = TRUE) {
   )
 }
 
+# The feed with the loops that go through it; the last of the checks.
+with_loops <- function(model, feed, settings) {
+  feed$loop <- new_loop(model, feed, settings$batch_size, "train")
+  if (!is.null(feed$validation)) {
+    feed$validation_loop <- new_loop(model, feed$validation, settings$validation_batch, "test")
+  }
+  check_own_loss(model, feed)
+  feed
+}
+
 train <- function(model, feed, settings, callbacks) {
   ptr <- net_ptr(model)
   resumes <- settings$initial_epoch > 1 || model$resume
-  loop <- new_loop(model, feed, settings$batch_size, "train")
-  validation <- if (!is.null(feed$validation)) new_loop(model, feed$validation, settings$validation_batch, "test")
+  loop <- feed$loop
+  validation <- feed$validation_loop
+  if (resumes) {
+    .Call(ffi_net_resume, ptr)
+  }
   if (settings$initial_epoch == 1) {
     if (model$epoch > 0) {
       inform_lamina(c(i = sprintf("Continuing after epoch %d; reset_weights() starts afresh.", model$epoch)), "lamina_message_continue")

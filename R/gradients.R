@@ -21,16 +21,18 @@ compute_gradients <- function(model, x, y, sample_weight = NULL, training = FALS
   check_model(model, arg = "model")
   require_compiled(model)
   training <- check_flag(training)
-  data <- batch_data(model, x, y, sample_weight, NULL)
-  if (data$from > 0) {
-    abort_lamina("An activation that is an R function has no gradient.", "state")
-  }
-  out <- if (is.null(model$compiled$own_loss)) {
-    loop <- new_loop(model, data, data$n, "probe", metrics = FALSE)
-    .Call(ffi_loop_probe, loop, training)
-  } else {
-    own_loss_gradients(model, x, data, training)
-  }
+  call <- rlang::current_env()
+  out <- undo_on_error(model, {
+    data <- batch_data(model, x, y, sample_weight, NULL, call)
+    if (data$from > 0) {
+      abort_lamina("An activation that is an R function has no gradient.", "state", call = call)
+    }
+    if (is.null(model$compiled$own_loss)) {
+      .Call(ffi_loop_probe, new_loop(model, data, data$n, "probe", metrics = FALSE), training)
+    } else {
+      own_loss_gradients(model, x, data, training)
+    }
+  })
   flags <- weight_trainable(model)
   list(loss = out$loss, weights = out$weights[as.logical(flags)], inputs = out$inputs)
 }
@@ -66,14 +68,14 @@ layer_outputs <- function(model, x, layers = NULL, training = FALSE) {
   training <- check_flag(training)
   call <- rlang::current_env()
   x <- as_inputs(x, model$shape, call = call)
-  if (!is_built(model)) {
-    infer_shapes(model, sample_shape(x))
-  }
   if (is_sparse(x)) {
     abort_argument("x", "a dense array", "a sparse matrix")
   }
   if (!all(is.finite(x))) {
     abort_not_finite(x, "x", call)
+  }
+  if (!is_built(model)) {
+    undo_on_error(model, infer_shapes(model, sample_shape(x)))
   }
   if (is.null(layers)) {
     layers <- length(model_layers(model))

@@ -291,6 +291,17 @@ net_ptr <- function(model) {
   ptr
 }
 
+# Runs code that may be the first to tell the input shape; when it fails, a model that had no shapes
+# has none again.
+undo_on_error <- function(model, code) {
+  before <- mget(c("shape", "info", "ptr", "state"), envir = model)
+  done <- FALSE
+  on.exit(if (!done && is.null(before$info)) list2env(before, model))
+  value <- code
+  done <- TRUE
+  value
+}
+
 require_built <- function(model, call = rlang::caller_env()) {
   if (!is_built(model)) {
     abort_lamina(

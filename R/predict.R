@@ -33,12 +33,13 @@ predict.lamina_model <- function(object, x, ..., batch_size = NULL, verbose = 0,
 }
 
 predict_checked <- function(model, x, batch, steps, callbacks, call = rlang::caller_env()) {
+  steps <- check_count(steps, allow_null = TRUE, call = call)
   x <- as_inputs(x, model$shape, call = call)
   if (!is_built(model)) {
-    infer_shapes(model, sample_shape(x))
+    undo_on_error(model, infer_shapes(model, sample_shape(x)))
   }
   if (!is.null(steps)) {
-    x <- first_samples(x, check_count(steps) * batch)
+    x <- first_samples(x, steps * batch)
   }
   set_callback_context(callbacks, model, list(verbose = 0))
   run_hook(callbacks, "on_predict_begin", list())
@@ -145,9 +146,12 @@ evaluate.lamina_model <- function(object, x = NULL, y = NULL, ..., batch_size = 
   batch <- check_count(if (is.null(batch_size)) 32 else batch_size, arg = "batch_size")
   steps <- check_count(steps, allow_null = TRUE)
   callbacks <- as_callbacks(callbacks)
-  data <- test_data(object, x, y, sample_weight, target_decoder(y, object), rlang::current_env())
+  call <- rlang::current_env()
+  loop <- undo_on_error(object, {
+    data <- test_data(object, x, y, sample_weight, target_decoder(y, object), call)
+    new_loop(object, list(data = data$data, first = 0, n = data$n, from = first_trained(object)), batch, "test")
+  })
   set_callback_context(callbacks, object, list(verbose = verbose))
-  loop <- new_loop(object, list(data = data$data, first = 0, n = data$n, from = first_trained(object)), batch, "test")
   test_loop(object, loop, steps, callbacks)
 }
 
@@ -172,9 +176,12 @@ evaluate.lamina_model <- function(object, x = NULL, y = NULL, ..., batch_size = 
 train_on_batch <- function(object, x, y = NULL, sample_weight = NULL, class_weight = NULL) {
   check_model(object)
   require_compiled(object)
-  data <- batch_data(object, x, y, sample_weight, class_weight)
-  loop <- new_loop(object, data, data$n, "train")
-  check_own_loss(object, data)
+  call <- rlang::current_env()
+  loop <- undo_on_error(object, {
+    data <- batch_data(object, x, y, sample_weight, class_weight, call)
+    check_own_loss(object, data)
+    new_loop(object, data, data$n, "train")
+  })
   .Call(ffi_loop_start, loop, FALSE, 1)
   on.exit(pull_state(object))
   one_batch(object, loop)
@@ -185,8 +192,11 @@ train_on_batch <- function(object, x, y = NULL, sample_weight = NULL, class_weig
 test_on_batch <- function(object, x, y = NULL, sample_weight = NULL) {
   check_model(object)
   require_compiled(object)
-  data <- batch_data(object, x, y, sample_weight, NULL)
-  loop <- new_loop(object, data, data$n, "test")
+  call <- rlang::current_env()
+  loop <- undo_on_error(object, {
+    data <- batch_data(object, x, y, sample_weight, NULL, call)
+    new_loop(object, data, data$n, "test")
+  })
   .Call(ffi_loop_start, loop, FALSE, 1)
   one_batch(object, loop)
 }
@@ -198,7 +208,7 @@ predict_on_batch <- function(object, x) {
   predict(object, x, batch_size = max(1, sample_count(input_array(x, "x", rlang::current_env()))))
 }
 
-batch_data <- function(model, x, y, sample_weight, class_weight, call = rlang::caller_env()) {
+batch_data <- function(model, x, y, sample_weight, class_weight, call) {
   if (is.null(y)) {
     abort_argument("y", "the targets", "NULL", call = call)
   }
@@ -207,7 +217,7 @@ batch_data <- function(model, x, y, sample_weight, class_weight, call = rlang::c
   decoder <- target_decoder(y, model)
   y <- as_targets(y, model, decoder, call = call)
   check_sample_count(y, n, "y", call)
-  w <- sample_weights(y, model, decoder, class_weight, sample_weight, n, call)
+  w <- sample_weights(y, model, decoder, class_weight, sample_weight, n, call = call)
   list(data = new_data(x, y, w, call = call), first = 0, n = n, from = first_trained(model))
 }
 

@@ -95,6 +95,10 @@ model_weights_raw <- function(model) .Call(ffi_net_state, net_ptr(model))$weight
 
 set_model_weights_raw <- function(model, raw) {
   state <- .Call(ffi_net_state, net_ptr(model))
+  if (state$averaged) {
+    state$ema <- state$weights
+    state$averaged <- FALSE
+  }
   state$weights <- raw
   .Call(ffi_net_restore, net_ptr(model), state)
   pull_state(model)

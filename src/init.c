@@ -44,6 +44,7 @@ SEXP ffi_net_restore(SEXP, SEXP);
 SEXP ffi_net_seed(SEXP, SEXP);
 SEXP ffi_net_initialize(SEXP, SEXP);
 SEXP ffi_net_finish(SEXP);
+SEXP ffi_net_resume(SEXP);
 SEXP ffi_net_rate(SEXP);
 SEXP ffi_net_set_rate(SEXP, SEXP);
 SEXP ffi_net_predict(SEXP, SEXP, SEXP);
@@ -94,6 +95,7 @@ static const R_CallMethodDef calls[] = {
     {"ffi_net_seed", (DL_FUNC)&ffi_net_seed, 2},
     {"ffi_net_initialize", (DL_FUNC)&ffi_net_initialize, 2},
     {"ffi_net_finish", (DL_FUNC)&ffi_net_finish, 1},
+    {"ffi_net_resume", (DL_FUNC)&ffi_net_resume, 1},
     {"ffi_net_rate", (DL_FUNC)&ffi_net_rate, 1},
     {"ffi_net_set_rate", (DL_FUNC)&ffi_net_set_rate, 2},
     {"ffi_net_predict", (DL_FUNC)&ffi_net_predict, 3},

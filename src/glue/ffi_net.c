@@ -138,6 +138,7 @@ SEXP ffi_net_set_weights(SEXP ptr, SEXP weights)
     int at = 0;
     if (Rf_xlength(weights) != count_weights(net))
         Rf_error("lamina: %d weights expected", count_weights(net));
+    lam_net_settle(net);
     for (int i = 0; i < net->n_layers; i++)
         for (int w = 0; w < net->layers[i].n_weights; w++) {
             const lam_weight *weight = &net->layers[i].weight[w];
@@ -203,7 +204,7 @@ static SEXP pack(const lam_net *net, const float *flat)
 SEXP ffi_net_state(SEXP ptr)
 {
     const lam_net *net = glue_get_net(ptr)->net;
-    const char *names[] = {"weights", "slots", "ema", "accumulated", "seed", "batches", ""};
+    const char *names[] = {"weights", "slots", "ema", "averaged", "accumulated", "seed", "batches", ""};
     SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
     SET_VECTOR_ELT(out, 0, pack(net, net->weights));
     SEXP slots = PROTECT(Rf_allocVector(VECSXP, net->n_slots));
@@ -211,9 +212,10 @@ SEXP ffi_net_state(SEXP ptr)
         SET_VECTOR_ELT(slots, s, pack(net, net->slot[s]));
     SET_VECTOR_ELT(out, 1, slots);
     SET_VECTOR_ELT(out, 2, pack(net, net->ema));
-    SET_VECTOR_ELT(out, 3, pack(net, net->accumulated));
-    SET_VECTOR_ELT(out, 4, Rf_ScalarReal((double)net->seed));
-    SET_VECTOR_ELT(out, 5, Rf_ScalarReal((double)net->batches));
+    SET_VECTOR_ELT(out, 3, Rf_ScalarLogical(net->averaged));
+    SET_VECTOR_ELT(out, 4, pack(net, net->accumulated));
+    SET_VECTOR_ELT(out, 5, Rf_ScalarReal((double)net->seed));
+    SET_VECTOR_ELT(out, 6, Rf_ScalarReal((double)net->batches));
     UNPROTECT(2);
     return out;
 }
@@ -242,6 +244,7 @@ SEXP ffi_net_restore(SEXP ptr, SEXP state)
     for (int s = 0; s < net->n_slots; s++)
         unpack(net, VECTOR_ELT(slots, s), net->slot[s], "optimizer's numbers");
     unpack(net, list_get(state, "ema"), net->ema, "averaged weights");
+    net->averaged = net->ema && glue_flag(list_get(state, "averaged"), "averaged");
     unpack(net, list_get(state, "accumulated"), net->accumulated, "accumulated gradients");
     net->batches = (uint64_t)glue_number(list_get(state, "batches"), "batches");
     return R_NilValue;
@@ -263,6 +266,12 @@ SEXP ffi_net_initialize(SEXP ptr, SEXP seed)
 SEXP ffi_net_finish(SEXP ptr)
 {
     lam_net_finish(glue_get_net(ptr)->net);
+    return R_NilValue;
+}
+
+SEXP ffi_net_resume(SEXP ptr)
+{
+    lam_net_resume(glue_get_net(ptr)->net);
     return R_NilValue;
 }
 

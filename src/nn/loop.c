@@ -328,6 +328,8 @@ static lam_status finish_batch(lam_loop *loop, size_t rows, double loss, lam_err
         return explode(loop, loss, err);
     if (loop->training) {
         if (loop->batches % GOOD_EVERY == 0) {
+            if (!lam_all_finite(loop->net->n, loop->net->weights)) /* dead units can hide them from the loss */
+                return explode(loop, NAN, err);
             each_state(loop, false);
             loop->good_batches = loop->net->batches;
         }
@@ -339,6 +341,8 @@ static lam_status finish_batch(lam_loop *loop, size_t rows, double loss, lam_err
     loop->last_loss = loss;
     loop->loss_sum += loss * (double)rows;
     loop->loss_count += (double)rows;
+    if (loop->training && loop->at + rows >= loop->n && !lam_all_finite(loop->net->n, loop->net->weights))
+        return explode(loop, NAN, err);
     loop->at += rows;
     loop->batches++;
     return LAM_OK;
@@ -363,8 +367,6 @@ lam_status lam_loop_run(lam_loop *loop, size_t max_batches, double seconds, lam_
         if (lam_seconds() >= until)
             break;
     }
-    if (loop->training && lam_loop_done(loop) && !lam_all_finite(loop->net->n, loop->net->weights))
-        return explode(loop, NAN, err);
     return LAM_OK;
 }
 

@@ -116,6 +116,7 @@ static void start_slots(lam_net *net)
         for (size_t i = 0; i < net->n; i++)
             net->slot[s][i] = start;
     }
+    net->averaged = false;
     if (net->ema)
         memcpy(net->ema, net->weights, net->n * sizeof(float));
     if (net->accumulated)

@@ -30,6 +30,7 @@ typedef struct lam_net {
     int n_slots;
     float *slot[LAM_MAX_SLOTS];
     float *ema;             /* running average of the weights, or NULL */
+    bool averaged;          /* training has ended with an average: `ema` holds the weights behind it */
     float *accumulated;     /* gradients waiting for their step, or NULL */
 
     uint64_t seed;

@@ -15,13 +15,14 @@ static bool penalized(const lam_weight *w)
     return w->reg.l1 != 0 || w->reg.l2 != 0;
 }
 
+/* Only weights that are trained are penalized, as in Keras: the rest could not get any smaller. */
 double lam_net_penalty(const lam_net *net)
 {
     double sum = 0;
     for (int i = 0; i < net->n_layers; i++)
         for (int k = 0; k < net->layers[i].n_weights; k++) {
             const lam_weight *w = &net->layers[i].weight[k];
-            if (penalized(w))
+            if (penalized(w) && trained(&net->layers[i], w))
                 sum += lam_regularizer_value(&w->reg, w->count, net->weights + w->offset);
         }
     return sum;
@@ -151,6 +152,7 @@ void lam_net_update(lam_net *net, float *grads)
     lam_optimizer *o = &net->optimizer;
     size_t waits = o->accumulation > 1 ? o->accumulation : 1;
     bool acts = (net->batches + 1) % waits == 0;
+    lam_net_settle(net);
     if (waits > 1) {
         lam_axpy(net->n, 1.0f, grads, net->accumulated);
         if (acts) {
@@ -174,8 +176,29 @@ void lam_net_update(lam_net *net, float *grads)
     net->batches++;
 }
 
+static void swap_average(lam_net *net)
+{
+    float *weights = net->weights;
+    net->weights = net->ema;
+    net->ema = weights;
+    net->averaged = !net->averaged;
+}
+
 void lam_net_finish(lam_net *net)
 {
-    if (net->ema && net->optimizer.ema_overwrite_frequency == 0 && net->batches > 0)
-        memcpy(net->weights, net->ema, net->n * sizeof(float));
+    if (net->ema && net->optimizer.ema_overwrite_frequency == 0 && net->batches > 0 && !net->averaged)
+        swap_average(net);
+}
+
+void lam_net_resume(lam_net *net)
+{
+    if (net->averaged)
+        swap_average(net);
+}
+
+void lam_net_settle(lam_net *net)
+{
+    if (net->averaged)
+        memcpy(net->ema, net->weights, net->n * sizeof(float));
+    net->averaged = false;
 }

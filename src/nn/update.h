@@ -14,7 +14,10 @@ void lam_net_penalty_gradient(const lam_net *net, float *grads);
 void lam_net_update(lam_net *net, float *grads);
 
 /* At the end of a training with use_ema and no overwrite frequency: the weights become their
- * running average. */
+ * running average.  What they were is kept, for lam_net_resume(), which makes it undone so that
+ * training goes on as if it had not ended; lam_net_settle() makes it for good. */
 void lam_net_finish(lam_net *net);
+void lam_net_resume(lam_net *net);
+void lam_net_settle(lam_net *net);
 
 #endif
