@@ -79,7 +79,7 @@ docs:
 	@sh tools/docs.sh
 
 bench: install
-	Rscript bench/run.R
+	Rscript bench/bench.R
 
 registrations:
 	@Rscript tools/make-registrations.R

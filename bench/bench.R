@@ -15,9 +15,14 @@ seconds <- if (length(args) >= 2) as.numeric(args[2]) else 2
 chosen <- if (length(args) >= 3) strsplit(args[3], ",")[[1]] else c("W1", "W2", "W3")
 packages <- c("lamina", "torch", "sklearn", "ANN2", "RSNNS", "deepnet", "nnet")
 
+# The first Python that has NumPy: Debian's may stand behind another one on the path.
+has_numpy <- function(python) suppressWarnings(system2(python, c("-c", shQuote("import numpy")), stdout = FALSE, stderr = FALSE)) == 0
+python3 <- Find(has_numpy, c("python3", "/usr/bin/python3"))
+
 rate <- function(package, workload, threads) {
   python <- package %in% c("torch", "sklearn")
-  command <- if (python) "python3" else file.path(R.home("bin"), "Rscript")
+  if (python && is.null(python3)) return(NA_real_)
+  command <- if (python) python3 else file.path(R.home("bin"), "Rscript")
   script <- c(if (python) "bench/peers.py" else c("--no-save", "bench/train.R"))
   env <- c(paste0(c("OMP_NUM_THREADS=", "OPENBLAS_NUM_THREADS="), threads))
   out <- suppressWarnings(system2(command, c(script, package, workload, threads, seconds), stdout = TRUE, stderr = FALSE, env = env))
