@@ -40,6 +40,7 @@ save_model <- function(model, filepath = NULL, overwrite = FALSE, zipped = NULL,
   check_unsupported(zipped)
   if (!is.null(model$shape)) {
     net_ptr(model)
+    pull_state(model) # a callback may save in the middle of an epoch
   }
   write_bytes(pack_file("model", model_values(model)), filepath, overwrite)
 }

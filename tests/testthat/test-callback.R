@@ -252,6 +252,20 @@ test_that("checkpoints after a number of batches count over epochs", {
   expect_setequal(list.files(folder), c("1-3", "2-2"))
 })
 
+test_that("a checkpoint in the middle of an epoch holds the weights of its batch", {
+  folder <- withr::local_tempdir()
+  x <- matrix(seq(-1, 1, length.out = 30))
+  model <- one_weight(0, rate = 0.1)
+  weights <- numeric()
+  fit(model, x, 2 * x, batch_size = 10, verbose = 0, callbacks = list(
+    callback_model_checkpoint(file.path(folder, "{batch}"), save_freq = 1),
+    callback_lambda(on_train_batch_end = function() weights <<- c(weights, weight(model)))
+  ))
+  saved <- vapply(1:3, function(batch) weight(load_model(file.path(folder, batch))), 0)
+  expect_identical(saved, weights)
+  expect_false(anyDuplicated(weights) > 0)
+})
+
 test_that("weights alone can be saved", {
   path <- withr::local_tempfile(fileext = ".weights.h5")
   run_epochs(callback_model_checkpoint(path, save_weights_only = TRUE), one_weight(), c(3, 1))
