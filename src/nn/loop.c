@@ -259,7 +259,8 @@ static double score(lam_loop *loop, size_t rows)
 {
     size_t n = rows * loop->per;
     const float *w = loop->data->w ? loop->w : NULL;
-    float each = loop->net->sum_loss ? 1.0f : 1.0f / (float)n;
+    double counted = (double)lam_loss_count(&loop->loss, n, loop->y_d, loop->y);
+    float each = loop->net->sum_loss || counted == 0 ? 1.0f : (float)(1.0 / counted);
     float *gradient = loop->kind != LAM_LOOP_TEST ? lam_plan_output_gradient(loop->plan) : NULL;
     if (gradient)
         for (size_t r = 0; r < n; r++)
@@ -268,7 +269,7 @@ static double score(lam_loop *loop, size_t rows)
     double sum = 0;
     for (size_t r = 0; r < n; r++)
         sum += w ? (double)w[r] * loop->value[r] : loop->value[r];
-    return loop->net->sum_loss ? sum : sum / (double)n;
+    return loop->net->sum_loss || counted == 0 ? sum : sum / counted;
 }
 
 const float *lam_loop_predictions(lam_loop *loop)
