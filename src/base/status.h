@@ -28,7 +28,7 @@ typedef enum {
 
 typedef struct lam_error {
     lam_status code;
-    char arg[64];
+    char arg[128];
     char expected[192];
     char actual[192];
     char message[512];
