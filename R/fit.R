@@ -291,27 +291,15 @@ with_loops <- function(model, feed, settings) {
   feed
 }
 
+# run: the training under way, an environment: metrics (the history so far) and finished.
 train <- function(model, feed, settings, callbacks) {
-  ptr <- net_ptr(model)
-  resumes <- settings$initial_epoch > 1 || model$resume
-  loop <- feed$loop
-  validation <- feed$validation_loop
-  if (resumes) {
-    .Call(ffi_net_resume, ptr)
-  }
-  if (settings$initial_epoch == 1) {
-    if (model$epoch > 0) {
-      inform_lamina(c(i = sprintf("Continuing after epoch %d; reset_weights() starts afresh.", model$epoch)), "lamina_message_continue")
-    }
-    if (!resumes) {
-      .Call(ffi_net_seed, ptr, draw_seed())
-    }
-  }
+  first_key <- choose_stream(model, settings)
   steps <- if (is.null(settings$steps)) ceiling(feed$n / settings$batch_size) else settings$steps
-  params <- list(verbose = settings$verbose, epochs = settings$epochs, steps = steps)
-  run <- new.env(parent = emptyenv())
-  run$metrics <- list()
-  run$finished <- FALSE
+  params <- list(
+    verbose = settings$verbose, epochs = settings$epochs, steps = steps,
+    initial_epoch = settings$initial_epoch, metrics = log_names(model, feed)
+  )
+  run <- list2env(list(metrics = list(), finished = FALSE), parent = emptyenv())
   progress <- new_progress(settings$verbose, settings$epochs, steps, settings$initial_epoch)
   set_callback_context(callbacks, model, params)
   model$stop_training <- FALSE
@@ -319,45 +307,66 @@ train <- function(model, feed, settings, callbacks) {
   on.exit({
     pull_state(model)
     model$history <- new_history(params, run$metrics)
+    progress$finish(model$history)
     if (!run$finished) {
       run_hook(callbacks, "on_train_end", last_logs(run$metrics))
     }
   })
-  first_key <- if (settings$initial_epoch > 1) settings$initial_epoch else model$epoch + 1
 
   run_hook(callbacks, "on_train_begin", list())
   for (epoch in seq(settings$initial_epoch, settings$epochs)) {
     started <- proc.time()[["elapsed"]]
     run_hook(callbacks, "on_epoch_begin", epoch, list())
     progress$epoch_begin(epoch)
-    .Call(ffi_loop_start, loop, settings$shuffle && is.null(feed$next_batch), first_key + epoch - settings$initial_epoch)
+    .Call(ffi_loop_start, feed$loop, settings$shuffle && is.null(feed$next_batch), first_key + epoch - settings$initial_epoch)
     logs <- tryCatch(
-      train_epoch(model, loop, feed, steps, callbacks, progress),
+      train_epoch(model, feed, steps, callbacks, progress),
       lamina_error_numeric = function(e) exploded(e, epoch, model, callbacks)
     )
     if (is.null(logs)) {
       break
     }
-    if (!is.null(validation) && validates(epoch, settings$validation_freq)) {
-      measured <- test_loop(model, validation, settings$validation_steps, callbacks)
+    if (!is.null(feed$validation_loop) && validates(epoch, settings$validation_freq)) {
+      measured <- test_loop(model, feed$validation_loop, settings$validation_steps, callbacks)
       logs <- c(logs, stats::setNames(measured, paste0("val_", names(measured))))
     }
     model$epoch <- model$epoch + 1
     pull_state(model)
-    run$metrics <- append_logs(run$metrics, logs)
+    before <- run$metrics
+    run$metrics <- append_logs(before, logs)
     progress$epoch_end(epoch, logs, proc.time()[["elapsed"]] - started)
-    run_hook(callbacks, "on_epoch_end", epoch, logs)
+    run$metrics <- append_logs(before, run_hook(callbacks, "on_epoch_end", epoch, logs))
     if (isTRUE(model$stop_training)) {
       break
     }
   }
-  .Call(ffi_net_finish, ptr)
+  .Call(ffi_net_finish, net_ptr(model))
   run$finished <- TRUE
   model$resume <- FALSE
   run_hook(callbacks, "on_train_end", last_logs(run$metrics))
-  history <- new_history(params, run$metrics)
-  progress$finish(history)
-  history
+  new_history(params, run$metrics)
+}
+
+# Where the random numbers come from: a training that goes on keeps the model's own stream, any
+# other draws a new seed.  Returns the key of the first epoch's shuffle.
+choose_stream <- function(model, settings) {
+  ptr <- net_ptr(model)
+  fresh <- settings$initial_epoch == 1
+  if (fresh && model$epoch > 0) {
+    inform_lamina(c(i = sprintf("Continuing after epoch %d; reset_weights() starts afresh.", model$epoch)), "lamina_message_continue")
+  }
+  if (fresh && !model$resume) {
+    .Call(ffi_net_seed, ptr, draw_seed())
+  } else {
+    .Call(ffi_net_resume, ptr)
+  }
+  if (fresh) model$epoch + 1 else settings$initial_epoch
+}
+
+# The names that the logs of an epoch will have.
+log_names <- function(model, feed) {
+  names <- c("loss", make.unique(.Call(ffi_loop_names, feed$loop), "_"), names(model$compiled$own_metrics))
+  c(names, if (!is.null(feed$validation_loop)) paste0("val_", names))
 }
 
 validates <- function(epoch, freq) {
@@ -365,7 +374,8 @@ validates <- function(epoch, freq) {
 }
 
 # One epoch of training; the epoch's logs.
-train_epoch <- function(model, loop, feed, steps, callbacks, progress) {
+train_epoch <- function(model, feed, steps, callbacks, progress) {
+  loop <- feed$loop
   hooks <- has_hook(callbacks, "on_train_batch_begin") || has_hook(callbacks, "on_train_batch_end")
   stepper <- batch_stepper(model, loop, feed)
   own <- own_metric_sums(model)
@@ -448,20 +458,25 @@ report_logs <- function(loop, report) {
 }
 
 # A whole pass of a test loop; the logs.
-test_loop <- function(model, loop, steps = NULL, callbacks = list(), progress = NULL) {
+test_loop <- function(model, loop, steps = NULL, callbacks = list()) {
   .Call(ffi_loop_start, loop, FALSE, 1)
   stepper <- batch_stepper(model, loop, list())
   own <- own_metric_sums(model)
   hooks <- has_hook(callbacks, "on_test_batch_begin") || has_hook(callbacks, "on_test_batch_end")
   run_hook(callbacks, "on_test_begin", list())
-  left <- if (is.null(steps)) Inf else steps
+  left <- if (is.null(steps)) 1e15 else steps
+  done <- 0
   repeat {
-    if (hooks) run_hook(callbacks, "on_test_batch_begin", 1, list())
-    report <- stepper$step(if (hooks || own$active) 1 else min(left, 1e15))
+    if (hooks) {
+      run_hook(callbacks, "on_test_batch_begin", done + 1, list())
+    }
+    report <- stepper$step(if (hooks || own$active) 1 else left - done)
     own$add(loop, report)
-    if (hooks) run_hook(callbacks, "on_test_batch_end", report[2L], c(report_logs(loop, report), own$values()))
-    if (!is.null(progress)) progress$update(report[2L], report_logs(loop, report))
-    if (report[1L] > 0 || report[2L] >= left) {
+    done <- report[2L]
+    if (hooks) {
+      run_hook(callbacks, "on_test_batch_end", done, c(report_logs(loop, report), own$values()))
+    }
+    if (report[1L] > 0 || done >= left) {
       break
     }
   }

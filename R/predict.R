@@ -22,17 +22,17 @@ predict.lamina_model <- function(object, x, ..., batch_size = NULL, verbose = 0,
   shape <- .subset2(object, "shape")
   # the short way: a plain matrix that fits; everything else goes through the checks
   plain <- is.double(x) && length(dim(x)) == 2L && length(shape) == 1L && dim(x)[2L] == shape &&
-    dim(x)[1L] > 0L && !.subset2(object, "own") && is.null(steps) && is.null(callbacks)
+    dim(x)[1L] > 0L && !.subset2(object, "own") && is.null(steps) && is.null(callbacks) && isTRUE(verbose == 0)
   if (plain) {
     out <- .Call(ffi_net_predict, .subset2(object, "ptr"), x, batch)
     if (is.double(out)) {
       return(out)
     }
   }
-  predict_checked(object, x, batch, steps, as_callbacks(callbacks))
+  predict_checked(object, x, batch, steps, as_callbacks(callbacks), resolve_verbose(verbose, silent = TRUE))
 }
 
-predict_checked <- function(model, x, batch, steps, callbacks, call = rlang::caller_env()) {
+predict_checked <- function(model, x, batch, steps, callbacks, verbose, call = rlang::caller_env()) {
   steps <- check_count(steps, allow_null = TRUE, call = call)
   x <- as_inputs(x, model$shape, call = call)
   if (!is_built(model)) {
@@ -41,20 +41,53 @@ predict_checked <- function(model, x, batch, steps, callbacks, call = rlang::cal
   if (!is.null(steps)) {
     x <- first_samples(x, steps * batch)
   }
-  set_callback_context(callbacks, model, list(verbose = 0))
+  set_callback_context(callbacks, model, list(verbose = verbose))
   run_hook(callbacks, "on_predict_begin", list())
-  out <- if (length(own_activations(model))) {
-    own_activation_outputs(model, x, to = length(model_layers(model)))
-  } else if (is_sparse(x)) {
-    predict_sparse(model, x, batch, call)
+  hooks <- has_hook(callbacks, "on_predict_batch_begin") || has_hook(callbacks, "on_predict_batch_end")
+  out <- if (is_sparse(x) || !(hooks || verbose > 0)) {
+    predict_all(model, x, batch)
   } else {
-    .Call(ffi_net_predict, net_ptr(model), x, batch)
+    predict_by_batch(model, x, batch, callbacks, verbose)
   }
   if (!is.double(out)) {
     abort_not_finite(x, "x", call)
   }
   run_hook(callbacks, "on_predict_end", list())
   out
+}
+
+# An array; NA when x holds numbers that are not finite.
+predict_all <- function(model, x, batch) {
+  if (is_sparse(x)) {
+    predict_sparse(model, x, batch)
+  } else if (length(own_activations(model))) {
+    if (!all(is.finite(x))) NA else own_activation_outputs(model, x, to = length(model_layers(model)))
+  } else {
+    .Call(ffi_net_predict, net_ptr(model), x, batch)
+  }
+}
+
+predict_by_batch <- function(model, x, batch, callbacks, verbose) {
+  if (is.null(dim(x))) {
+    dim(x) <- c(length(x), 1L)
+  }
+  n <- sample_count(x)
+  rows <- split(seq_len(n), (seq_len(n) - 1) %/% batch)
+  progress <- new_progress(verbose, 1, length(rows), 1)
+  progress$epoch_begin(1)
+  started <- proc.time()[["elapsed"]]
+  parts <- vector("list", length(rows))
+  for (i in seq_along(rows)) {
+    run_hook(callbacks, "on_predict_batch_begin", i, list())
+    parts[[i]] <- predict_all(model, array_rows(x, rows[[i]]), batch)
+    if (!is.double(parts[[i]])) {
+      return(NA)
+    }
+    run_hook(callbacks, "on_predict_batch_end", i, list())
+    progress$update(i, list())
+  }
+  progress$epoch_end(1, list(), proc.time()[["elapsed"]] - started)
+  bind_samples(parts)
 }
 
 first_samples <- function(x, n) {
@@ -72,10 +105,10 @@ array_rows <- function(x, rows) {
 }
 
 # Sparse inputs are made dense a block of rows at a time.
-predict_sparse <- function(model, x, batch, call) {
+predict_sparse <- function(model, x, batch) {
   values <- if (is.null(x$x)) rep(1, length(x$i)) else x$x
   if (!all(is.finite(values))) {
-    abort_not_finite(x, "x", call)
+    return(NA)
   }
   column <- rep(seq_len(x$dim[2L]), diff(x$p))
   by_row <- order(x$i)
@@ -151,8 +184,13 @@ evaluate.lamina_model <- function(object, x = NULL, y = NULL, ..., batch_size = 
     data <- test_data(object, x, y, sample_weight, target_decoder(y, object), call)
     new_loop(object, list(data = data$data, first = 0, n = data$n, from = first_trained(object)), batch, "test")
   })
+  verbose <- resolve_verbose(verbose, silent = TRUE)
   set_callback_context(callbacks, object, list(verbose = verbose))
-  test_loop(object, loop, steps, callbacks)
+  logs <- test_loop(object, loop, steps, callbacks)
+  if (verbose > 0) {
+    cat(format_logs(logs), "\n", sep = "")
+  }
+  logs
 }
 
 #' One batch at a time

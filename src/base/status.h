@@ -31,7 +31,7 @@ typedef struct lam_error {
     char arg[128];
     char expected[192];
     char actual[192];
-    char message[512];
+    char message[640];
 } lam_error;
 
 #if defined(__GNUC__)
