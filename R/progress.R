@@ -148,7 +148,8 @@ new_bar <- function(steps) {
     old <- options(cli.progress_show_after = 0)
     on.exit(options(old))
     cli::cli_progress_bar(format = bar_format, total = if (is.null(steps)) NA else steps,
-                          extra = extra, clear = TRUE, .auto_close = FALSE, .envir = owner)
+                          extra = extra, clear = TRUE, auto_terminate = FALSE,
+                          .auto_close = FALSE, .envir = owner)
   }
   list(
     draw = function(batch, label, values) {

@@ -88,3 +88,15 @@ test_that("numbers and times are short", {
   expect_null(format_logs(list()))
   expect_null(format_logs(list(a = NA)))
 })
+
+test_that("the bar outlives the last batch of an epoch", {
+  withr::local_options(cli.dynamic = TRUE)
+  bar <- new_bar(2)
+  shown <- capture.output(type = "message", {
+    for (batch in c(1, 2, 1, 2)) {
+      bar$draw(batch, "Epoch 1/1", "loss: 0.5")
+    }
+    bar$clear()
+  })
+  expect_match(paste(shown, collapse = ""), "2/2 loss: 0.5", fixed = TRUE)
+})
