@@ -82,18 +82,9 @@ layer_normalization <- function(object, axis = -1L, mean = NULL, variance = NULL
     if (any(variance < 0)) {
       abort_argument("variance", "numbers of at least 0", format(min(variance)))
     }
-    config <- c(config, list(
-      mean = mean, mean_initializer = list(type = "function", fn = fixed_values(mean)),
-      variance = variance, variance_initializer = list(type = "function", fn = fixed_values(variance))
-    ))
+    config <- c(config, list(mean = mean, variance = variance))
   }
   create_layer(object, "normalization", config, ..., class = "Normalization")
-}
-
-# An initializer that gives these values, whatever the model; the core has checked their number.
-fixed_values <- function(values) {
-  force(values)
-  function(shape) rep_len(values, prod(shape))
 }
 
 #' Let a layer learn from data before training
@@ -146,7 +137,6 @@ adapt.lamina_layer_normalization <- function(object, data, ..., batch_size = NUL
   }
   for (name in names(moments)) {
     self$config[[name]] <- moments[[name]]
-    self$functions[[paste0(name, "_initializer")]] <- fixed_values(moments[[name]])
   }
   invisible(object)
 }

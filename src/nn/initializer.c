@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/threads.h"
 #include "nn/weights.h"
+#include "tensor/convert.h"
 
 /* The standard deviation of a standard normal cut off at -2 and 2. */
 #define TRUNCATED_SD 0.87962566103423978
@@ -341,6 +342,10 @@ lam_status lam_initializer_fill(const lam_initializer *init, const lam_shape *sh
         d.a = 1;
         break;
     case LAM_INIT_constant:
+        if (init->n_values > 1) {
+            lam_from_doubles(init->values, 0, shape->dim[0], shape->rank, shape->dim, out);
+            return LAM_OK;
+        }
         d.a = par[0];
         break;
     case LAM_INIT_identity:

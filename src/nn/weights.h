@@ -20,6 +20,8 @@ typedef struct lam_initializer {
     double par[4];   /* value | mean, stddev | minval, maxval | gain | scale, mode, distribution */
     bool has_seed;   /* an initializer with a seed of its own always draws the same numbers */
     double seed;
+    const double *values; /* constant: one value an element, in R's order; its owner's memory */
+    size_t n_values;      /* 0 or 1: par[0] everywhere */
 } lam_initializer;
 
 /* By spec; spec->type may carry Keras' other spellings ("GlorotUniform", "Zeros"). */

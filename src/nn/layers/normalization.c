@@ -2,10 +2,12 @@
  * y = mean + x * max(sqrt(variance), 1e-7).  mean and variance are weights that training leaves
  * alone, of the shape of the kept axes: `axis` counts from 1 with the batch as the first, or from
  * the end with -1; without an axis, one number each for everything.  Moments that are known can be
- * given as `mean` and `variance`: here their number is checked, their values come by initializer.
- */
+ * given as `mean` and `variance`: one number, or an array of that shape in R's order. */
 #include <math.h>
 
+#include <string.h>
+
+#include "base/alloc.h"
 #include "nn/layer.h"
 #include "nn/layers/view.h"
 
@@ -13,10 +15,26 @@ typedef struct normalization {
     bool invert;
     int n_axis;
     double axis[LAM_MAX_RANK];
-    size_t n_mean, n_variance; /* 0: not given */
-    lam_weight_options mean, variance;
+    lam_weight_options mean, variance; /* their initializers hold what was given */
     lam_view view;
 } normalization;
+
+/* A constant of as many values as were given; `otherwise` when there are none. */
+static lam_status read_moments(const lam_args *args, const char *name, lam_initializer_id otherwise,
+                               lam_initializer *init, lam_error *err)
+{
+    void *p = NULL;
+    const lam_arg *given = lam_args_get(args, name);
+    *init = (lam_initializer){.id = otherwise};
+    if (!given || given->n == 0)
+        return LAM_OK;
+    if (given->kind != LAM_ARG_NUMBERS)
+        return lam_fail_arg(err, LAM_EARGUMENT, name, "numbers", "something else");
+    LAM_TRY(lam_new(&p, given->n, sizeof(double), "the moments", err));
+    memcpy(p, given->numbers, given->n * sizeof(double));
+    *init = (lam_initializer){.id = LAM_INIT_constant, .par = {given->numbers[0]}, .values = p, .n_values = given->n};
+    return LAM_OK;
+}
 
 static lam_status configure(lam_layer *layer, const lam_args *args, lam_error *err)
 {
@@ -25,8 +43,6 @@ static lam_status configure(lam_layer *layer, const lam_args *args, lam_error *e
         {.name = "invert", .kind = LAM_FIELD_BOOL, .offset = offsetof(normalization, invert)},
         {.name = "mean", .kind = LAM_FIELD_ANY},
         {.name = "variance", .kind = LAM_FIELD_ANY},
-        {.name = "mean_initializer", .kind = LAM_FIELD_SPEC},
-        {.name = "variance_initializer", .kind = LAM_FIELD_SPEC},
     };
     normalization *n = layer->config;
     LAM_TRY(lam_args_read(args, fields, LAM_COUNT(fields), n, "layer_normalization()", err));
@@ -36,11 +52,15 @@ static lam_status configure(lam_layer *layer, const lam_args *args, lam_error *e
                             axis->n);
     for (size_t i = 0; axis && i < axis->n; i++)
         n->axis[n->n_axis++] = axis->numbers[i];
-    const lam_arg *mean = lam_args_get(args, "mean"), *variance = lam_args_get(args, "variance");
-    n->n_mean = mean ? mean->n : 0;
-    n->n_variance = variance ? variance->n : 0;
-    LAM_TRY(lam_weight_options_read(args, "mean", LAM_INIT_zeros, &n->mean, err));
-    return lam_weight_options_read(args, "variance", LAM_INIT_ones, &n->variance, err);
+    LAM_TRY(read_moments(args, "mean", LAM_INIT_zeros, &n->mean.init, err));
+    return read_moments(args, "variance", LAM_INIT_ones, &n->variance.init, err);
+}
+
+static void release(lam_layer *layer)
+{
+    normalization *n = layer->config;
+    lam_free((void *)n->mean.init.values);
+    lam_free((void *)n->variance.init.values);
 }
 
 static lam_status check_moments(const char *name, size_t n, const lam_shape *shape, lam_error *err)
@@ -72,8 +92,8 @@ static lam_status build(lam_layer *layer, lam_error *err)
     for (int i = 0; i < rank; i++)
         if (kept >> i & 1)
             shape.dim[shape.rank++] = layer->in.dim[i];
-    LAM_TRY(check_moments("mean", n->n_mean, &shape, err));
-    LAM_TRY(check_moments("variance", n->n_variance, &shape, err));
+    LAM_TRY(check_moments("mean", n->mean.init.n_values, &shape, err));
+    LAM_TRY(check_moments("variance", n->variance.init.n_values, &shape, err));
     size_t count;
     n->view = lam_view_broadcast(&layer->in, kept, &count);
     layer->flags = LAM_LAYER_INPLACE;
@@ -131,4 +151,5 @@ const lam_layer_type lam_layer_normalization = {
     .build = build,
     .forward = forward,
     .backward = backward,
+    .release = release,
 };
