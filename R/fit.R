@@ -148,7 +148,8 @@ prepare_inputs <- function(model, x, arg = "x", call = rlang::caller_env()) {
 check_sample_count <- function(y, n, arg, call) {
   found <- sample_count(y)
   if (found != n) {
-    abort_argument(arg, sprintf("as many samples as `x`, %d", n), as.character(found), kind = "data", call = call)
+    abort_lamina(sprintf("`%s` has %d sample%s, but `x` has %d.", arg, found, if (found == 1) "" else "s", n),
+                 "data", arg = arg, expected = n, actual = found, call = call)
   }
 }
 
@@ -330,10 +331,12 @@ train <- function(model, feed, settings, callbacks) {
       measured <- test_loop(model, feed$validation_loop, settings$validation_steps, callbacks)
       logs <- c(logs, stats::setNames(measured, paste0("val_", names(measured))))
     }
-    model$epoch <- model$epoch + 1
-    pull_state(model)
     before <- run$metrics
-    run$metrics <- append_logs(before, logs)
+    suspendInterrupts({
+      model$epoch <- model$epoch + 1
+      pull_state(model)
+      run$metrics <- append_logs(before, logs)
+    })
     progress$epoch_end(epoch, logs, proc.time()[["elapsed"]] - started)
     run$metrics <- append_logs(before, run_hook(callbacks, "on_epoch_end", epoch, logs))
     if (isTRUE(model$stop_training)) {
