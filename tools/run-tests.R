@@ -2,6 +2,8 @@
 # counted by test; a file that cannot be run counts as one failed test.
 
 library(testthat)
+# Without this, testthat leaves out the comparisons of printed text.
+Sys.setenv(NOT_CRAN = "true")
 options(testthat.summary.max_reports = 100L)
 
 count <- function(results) {
