@@ -4,3 +4,7 @@
     .Call(ffi_isa, isa)
   }
 }
+
+.onUnload <- function(libpath) {
+  library.dynam.unload("lamina", libpath)
+}
