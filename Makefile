@@ -40,6 +40,7 @@ build/c/$(1)/%.o: %.c
 	$$(CC) -std=gnu11 $$(CFLAGS_$(1)) $$(WARNINGS) -MMD -MP -Isrc -Itests/c -c $$< -o $$@
 
 build/c/$(1)/run-tests: $(2)
+	@mkdir -p $$(@D)
 	$$(CC) $$(CFLAGS_$(1)) $(2) $$(LIBS_$(1)) -lm -lpthread -o $$@
 
 -include $(2:.o=.d)
