@@ -13,14 +13,20 @@ describe <- function(x) {
   } else if (!is.null(dim(x))) {
     sprintf("%s of shape (%s)", if (is.array(x)) paste("an array of", typeof(x)) else class(x)[1L],
             paste(dim(x), collapse = ", "))
+  } else if (is.object(x) && !is.factor(x)) {
+    sprintf("an object of class %s", class(x)[1L])
   } else if (is.atomic(x) && length(x) == 1L) {
     if (is.character(x)) sprintf("\"%s\"", x) else format(x, digits = 15)
   } else if (is.atomic(x)) {
-    sprintf("a %s vector of length %d", if (is.factor(x)) "factor" else typeof(x), length(x))
+    sprintf("%s vector of length %d", with_article(if (is.factor(x)) "factor" else typeof(x)), length(x))
+  } else if (is.list(x)) {
+    sprintf("a list of %d", length(x))
   } else {
     sprintf("an object of class %s", class(x)[1L])
   }
 }
+
+with_article <- function(noun) paste(if (grepl("^[aeiou]", noun)) "an" else "a", noun)
 
 bounds_text <- function(what, min, max) {
   if (is.finite(min) && is.finite(max)) {
@@ -121,17 +127,37 @@ check_shape <- function(x, allow_null = FALSE, min_rank = 0L, max_rank = 4L, min
   as.double(dims)
 }
 
-# Arguments of keras3 that lamina does not have: a clear error, never silence.
-# `dots` is list(...); `known` names those that the caller has already taken out.
+# Arguments of keras3 that lamina does not have, and misspelt ones: a clear error, never silence.
+# `dots` is list(...) of the function running in `call`; `known` names those that it takes there.
 check_no_dots <- function(dots, known = character(), call = rlang::caller_env()) {
   names <- rlang::names2(dots)
-  bad <- !names %in% known
-  if (any(bad)) {
-    first <- if (nzchar(names[bad][1L])) names[bad][1L] else "..."
-    abort_argument(first, "left out", describe(dots[bad][[1L]]),
-                   hint = c(i = "lamina does not have this argument."), call = call)
+  bad <- which(!names %in% known)
+  if (length(bad) == 0L) {
+    return(invisible())
   }
-  invisible()
+  name <- names[bad[1L]]
+  found <- describe(dots[[bad[1L]]])
+  if (!nzchar(name)) {
+    abort_lamina(
+      c(sprintf("There is an argument without a name too many: %s.", found), i = "Name the arguments, as in epochs = 5."),
+      "argument", arg = "...", expected = "left out", actual = found, call = call
+    )
+  }
+  near <- nearest(name, setdiff(c(formal_names(call), known), "..."))
+  abort_lamina(
+    c(sprintf("lamina has no argument `%s` here.", name), if (length(near)) c(i = sprintf("Did you mean `%s`?", near))),
+    "argument", arg = name, expected = "left out", actual = found, call = call
+  )
+}
+
+# The arguments of the function running in a frame.
+formal_names <- function(frame) {
+  for (i in seq_len(sys.nframe())) {
+    if (identical(sys.frame(i), frame)) {
+      return(names(formals(sys.function(i))))
+    }
+  }
+  character()
 }
 
 # An argument of keras3 that lamina accepts only at its default.

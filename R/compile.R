@@ -42,6 +42,9 @@ compile.lamina_model <- function(object, optimizer = "rmsprop", loss = NULL, met
     abort_argument("loss", "a loss or its name", "NULL",
                    hint = c(i = "For example loss = \"mean_squared_error\"."))
   }
+  if (is.null(optimizer)) {
+    abort_argument("optimizer", "an optimizer or its name", "NULL", hint = c(i = "For example optimizer = \"adam\"."))
+  }
   compiled <- c(
     list(optimizer = as_spec(optimizer_object(optimizer), "optimizer", arg = "optimizer")),
     read_loss(loss),
@@ -68,7 +71,13 @@ compile_network <- function(model, ptr) {
   .Call(ffi_net_compile, ptr, compiled$optimizer, compiled$loss, compiled$sum_loss)
 }
 
+# Compiled, and with something to train.
 require_compiled <- function(model, call = rlang::caller_env()) {
+  if (length(model_layers(model)) == 0L) {
+    abort_lamina(
+      c("The model has no layers.", i = "Add some, for example model |> layer_dense(units = 1)."), "state", call = call
+    )
+  }
   if (is.null(model$compiled)) {
     abort_lamina(
       c("The model has not been compiled.", i = "Call compile(model, optimizer, loss) first."),
@@ -101,7 +110,7 @@ read_loss <- function(loss, call = rlang::caller_env()) {
   if (is.function(loss) && is.null(spec_of(loss, "loss"))) {
     return(list(loss = NULL, own_loss = loss, sum_loss = FALSE, loss_label = "own loss"))
   }
-  reduction <- if (is.character(loss)) NULL else loss$reduction
+  reduction <- if (inherits(loss, "lamina_loss")) loss$reduction
   if (is.null(reduction)) {
     reduction <- "sum_over_batch_size"
   }
@@ -139,10 +148,10 @@ read_metrics <- function(metrics, arg, field, own, call = rlang::caller_env()) {
 # "acc" keeps its name in the history; "accuracy" and "crossentropy" are resolved by the core.
 metric_spec <- function(metric, name, arg, call) {
   by_shape <- c("accuracy", "acc", "crossentropy", "ce")
-  if (is.character(metric) && length(metric) == 1L && metric %in% by_shape) {
-    spec <- list(type = metric, config = list())
+  spec <- if (is.character(metric) && length(metric) == 1L && metric %in% by_shape) {
+    list(type = metric, config = list())
   } else {
-    spec <- as_spec(metric, "metric", arg = arg, call = call)
+    as_spec(metric, "metric", arg = arg, more = by_shape, call = call)
   }
   if (is.character(metric)) {
     spec$config$name <- metric

@@ -19,9 +19,9 @@ abort_argument <- function(arg, expected, actual, hint = NULL, kind = "argument"
   abort_lamina(c(message, hint), kind, arg, expected, actual, ..., call = call)
 }
 
-# An unknown name, with the nearest one that exists.
-abort_unknown <- function(arg, what, name, known, call = rlang::caller_env()) {
-  near <- nearest(name, known)
+# An unknown name, with the nearest one that exists, be it an alias.
+abort_unknown <- function(arg, what, name, known, aliases = character(), call = rlang::caller_env()) {
+  near <- nearest(name, c(known, aliases))
   abort_argument(
     arg, sprintf("the name of %s", what), sprintf("\"%s\"", name),
     hint = c(
@@ -34,7 +34,7 @@ abort_unknown <- function(arg, what, name, known, call = rlang::caller_env()) {
 
 nearest <- function(name, known) {
   distance <- utils::adist(name, known, ignore.case = TRUE)
-  if (length(known) == 0L || min(distance) > max(2, nchar(name) / 3)) {
+  if (length(known) == 0L || min(distance) > max(2, nchar(name) / 3) || min(distance) >= nchar(name)) {
     return(character())
   }
   known[which.min(distance)]

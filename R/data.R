@@ -10,7 +10,8 @@
 as_inputs <- function(x, shape = NULL, arg = "x", call = rlang::caller_env()) {
   x <- input_array(x, arg, call)
   if (sample_count(x) == 0L) {
-    abort_argument(arg, "at least one sample", "0 rows", kind = "data", call = call)
+    abort_lamina(sprintf("`%s` has no rows: at least one sample is needed.", arg), "data",
+                 arg = arg, expected = "at least one sample", actual = "0 rows", call = call)
   }
   if (is.null(shape)) x else fit_shape(x, shape, arg, call)
 }
@@ -44,8 +45,8 @@ frame_matrix <- function(x, arg, call) {
     bad <- names(x)[!numeric]
     kinds <- vapply(x[bad], function(column) class(column)[1L], "")
     abort_lamina(
-      c(sprintf("`%s` must have columns of numbers; %s.", arg,
-                paste(sprintf("`%s` is %s %s", bad, ifelse(grepl("^[aeiou]", kinds), "an", "a"), kinds), collapse = ", ")),
+      c(sprintf("`%s` must have numbers in all columns, but %s.", arg,
+                paste(sprintf("column `%s` is of class %s", bad, kinds), collapse = ", ")),
         i = "Make indicator columns with model.matrix(~ . - 1, data)."),
       "data", arg = arg, expected = "numbers", actual = unname(kinds), columns = bad, call = call
     )
@@ -99,8 +100,13 @@ fit_shape <- function(x, shape, arg, call) {
   } else if (prod(found) == prod(shape)) {
     c(i = "array_reshape() changes the shape, row by row.")
   }
-  expected <- sprintf("samples of shape (%s)", paste(shape, collapse = ", "))
-  abort_argument(arg, expected, sprintf("samples of shape (%s)", paste(found, collapse = ", ")), hint = hint, kind = "shape", call = call)
+  text <- function(s) sprintf("(%s)", paste(s, collapse = ", "))
+  message <- if (length(shape) == 1L && length(found) == 1L) {
+    sprintf("`%s` must have %g columns, one for each input of the model, not %g.", arg, shape, found)
+  } else {
+    sprintf("`%s` must have samples of shape %s, as the model's input, not %s.", arg, text(shape), text(found))
+  }
+  abort_lamina(c(message, hint), "shape", arg = arg, expected = as.double(shape), actual = as.double(found), call = call)
 }
 
 # Infinite for the core, which computes in single precision.
@@ -121,8 +127,9 @@ abort_not_finite <- function(x, arg, call = rlang::caller_env()) {
   }
   rows <- sum(rowSums(bad) > 0)
   abort_lamina(
-    c(sprintf("`%s` must have no NA, NaN or infinite numbers, but %d of %d rows have, in column%s %s.",
-              arg, rows, nrow(bad), if (length(columns) == 1L) "" else "s", shown),
+    c(sprintf("`%s` must have no %s, but %d of %d rows %s, in column%s %s.",
+              arg, if (all(is.finite(numbers))) sprintf("numbers beyond %g", LARGEST_FLOAT) else "NA, NaN or infinite numbers",
+              rows, nrow(bad), if (rows == 1) "has" else "have", if (length(columns) == 1L) "" else "s", shown),
       i = "Drop these rows with na.omit(), or fill the gaps, before training."),
     "data", arg = arg, expected = "finite numbers", actual = sprintf("%d rows that are not", rows),
     columns = names, rows = rows, call = call
@@ -159,13 +166,13 @@ counts_from_one <- function(y, model) {
   shifted
 }
 
-# How many classes the loss sees in integer labels; NA when it takes no labels.
+# How many classes the loss sees in integer labels; NA when it takes no labels, or others besides.
 class_count <- function(model) {
   spec <- model$compiled$loss
   units <- utils::tail(model$info[[length(model$info)]]$output_shape, 1L)
   if (is.null(spec)) {
     NA
-  } else if (spec$type == "sparse_categorical_crossentropy") {
+  } else if (spec$type == "sparse_categorical_crossentropy" && is.null(spec$config$ignore_class)) {
     units
   } else if (spec$type %in% c("binary_crossentropy", "binary_focal_crossentropy") && units == 1L) {
     2
@@ -188,13 +195,46 @@ as_targets <- function(y, model, decoder, arg = "y", call = rlang::caller_env())
     abort_argument(arg, "numbers, a factor or a logical vector", describe(y), kind = "data", call = call)
   }
   if (length(y) && !all(is.finite(y))) {
-    bad <- sum(rowSums(matrix(!is.finite(y), nrow = if (is.null(dim(y))) length(y) else dim(y)[1L])) > 0)
-    abort_argument(arg, "finite numbers", sprintf("NA, NaN or infinite ones in %d rows", bad), kind = "data", call = call)
+    n <- sample_count(y)
+    bad <- sum(rowSums(matrix(!is.finite(y), nrow = n)) > 0)
+    abort_lamina(
+      c(sprintf("`%s` must have no NA, NaN or infinite numbers, but %d of %d rows %s.", arg, bad, n, if (bad == 1) "has" else "have"),
+        i = "Leave these rows out of `x` and `y`."),
+      "data", arg = arg, expected = "finite numbers", actual = sprintf("%d rows that are not", bad), rows = bad, call = call
+    )
   }
   if (isTRUE(decoder$shift)) {
     y <- y - 1
   }
+  check_labels(y, class_count(model), arg, call)
   if (is.null(dim(y))) as.double(y) else y
+}
+
+# Labels that are no classes 0, ..., K - 1 of the model: what is likely meant.
+check_labels <- function(y, classes, arg, call) {
+  labels <- !is.na(classes) && length(y) > 0L && (is.null(dim(y)) || length(y) == dim(y)[1L])
+  if (!labels || all(y >= 0 & y <= classes - 1)) {
+    return(invisible())
+  }
+  y <- as.vector(y)
+  range <- if (classes == 2) "the classes 0 and 1" else sprintf("classes from 0 to %d", classes - 1)
+  hint <- if (any(y != floor(y))) {
+    NULL
+  } else if (min(y) >= 1 && max(y) == classes) {
+    "Classes count from 0, as in Keras: give y - 1, or a factor."
+  } else if (classes == 2 && all(y %in% c(-1, 1))) {
+    "For -1 and 1 give (y + 1) / 2, or compile with a hinge loss."
+  } else if (min(y) >= 0) {
+    units_hint(max(y) + (min(y) == 0))
+  }
+  bad <- which(y < 0 | y > classes - 1)
+  actual <- sprintf("%s in row %d (%d such row%s)", format(y[bad[1L]]), bad[1L], length(bad), if (length(bad) == 1L) "" else "s")
+  abort_argument(arg, range, actual, hint = if (!is.null(hint)) c(i = hint), kind = "data", call = call)
+}
+
+units_hint <- function(classes) {
+  sprintf("%d classes need layer_dense(units = %d, activation = \"softmax\") and \"sparse_categorical_crossentropy\".",
+          classes, classes)
 }
 
 factor_targets <- function(y, model, decoder, arg, call) {
@@ -203,7 +243,20 @@ factor_targets <- function(y, model, decoder, arg, call) {
                    sprintf("one with %s", paste(levels(y), collapse = ", ")), kind = "data", call = call)
   }
   if (anyNA(y)) {
-    abort_argument(arg, "free of NA", sprintf("a factor with %d of them", sum(is.na(y))), kind = "data", call = call)
+    abort_lamina(
+      c(sprintf("`%s` must have no NA, but %d of %d values are.", arg, sum(is.na(y)), length(y)),
+        i = "Leave these rows out of `x` and `y`."),
+      "data", arg = arg, expected = "no NA", actual = sum(is.na(y)), call = call
+    )
+  }
+  classes <- class_count(model)
+  if (!is.na(classes) && nlevels(y) > classes) {
+    abort_lamina(
+      c(sprintf("`%s` is a factor of %d levels, but the model tells %d classes apart.", arg, nlevels(y), classes),
+        i = if (any(tabulate(y, nlevels(y)) == 0L)) "droplevels() leaves out levels that do not occur.",
+        i = units_hint(nlevels(y))),
+      "data", arg = arg, expected = classes, actual = nlevels(y), call = call
+    )
   }
   one_hot <- model$compiled$loss$type %in% c("categorical_crossentropy", "categorical_focal_crossentropy",
                                             "categorical_hinge", "kl_divergence")
@@ -230,7 +283,8 @@ sample_weights <- function(y, model, decoder, class_weight, sample_weight, n, tr
   }
   classes <- target_classes(y, model)
   if (is.null(classes)) {
-    abort_argument("class_weight", "left out: the targets are no classes", describe(class_weight), call = call)
+    abort_lamina("`class_weight` needs targets that are classes, and these are not.", "argument",
+                 arg = "class_weight", expected = "NULL", actual = describe(class_weight), call = call)
   }
   known <- max(classes + 1, class_count(model), if (length(dim(y)) == 2L) ncol(y), length(decoder$levels), na.rm = TRUE)
   by_class <- class_weights(class_weight, classes[train], known, decoder$levels, call)
@@ -241,8 +295,12 @@ check_sample_weight <- function(w, n, call, arg = "sample_weight") {
   if (is.null(w)) {
     return(NULL)
   }
-  if (!is.numeric(w) || length(w) != n || !all(is.finite(w))) {
-    abort_argument(arg, sprintf("%d finite numbers, one a sample", n), describe(w), kind = "data", call = call)
+  if (!is.numeric(w) || length(w) != n) {
+    abort_argument(arg, sprintf("%d numbers, one for each sample", n), describe(w), kind = "data", call = call)
+  }
+  if (!all(is.finite(w))) {
+    abort_argument(arg, "finite numbers", sprintf("%s in row %d", w[!is.finite(w)][1L], which(!is.finite(w))[1L]),
+                   kind = "data", call = call)
   }
   as.double(w)
 }
@@ -280,14 +338,14 @@ class_weights <- function(class_weight, classes, k, levels, call) {
 
 # ---- into the core -------------------------------------------------------------------------------
 
-new_data <- function(x, y = NULL, w = NULL, arg = "x", call = rlang::caller_env()) {
+new_data <- function(x, y = NULL, w = NULL, args = c("x", "y"), call = rlang::caller_env()) {
   data <- .Call(ffi_data_new, x, y, w)
   bad <- .Call(ffi_data_bad, data)
   if (bad[1L]) {
-    abort_not_finite(x, arg, call)
+    abort_not_finite(x, args[1L], call)
   }
   if (bad[2L]) {
-    abort_argument("y", sprintf("numbers up to %g", LARGEST_FLOAT), "larger ones", kind = "data", call = call)
+    abort_argument(args[2L], sprintf("numbers up to %g", LARGEST_FLOAT), "larger ones", kind = "data", call = call)
   }
   data
 }

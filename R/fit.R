@@ -145,10 +145,10 @@ prepare_inputs <- function(model, x, arg = "x", call = rlang::caller_env()) {
   if (from > 0) own_activation_outputs(model, x, to = from) else x
 }
 
-check_sample_count <- function(y, n, arg, call) {
+check_sample_count <- function(y, n, arg, call, of = "x") {
   found <- sample_count(y)
   if (found != n) {
-    abort_lamina(sprintf("`%s` has %d sample%s, but `x` has %d.", arg, found, if (found == 1) "" else "s", n),
+    abort_lamina(sprintf("`%s` has %d sample%s, but `%s` has %d.", arg, found, if (found == 1) "" else "s", of, n),
                  "data", arg = arg, expected = n, actual = found, call = call)
   }
 }
@@ -163,8 +163,8 @@ warn_missing_class <- function(classes, n_train, decoder) {
   if (length(setdiff(held, train)) || length(setdiff(train, held))) {
     lost <- setdiff(union(train, held), intersect(train, held))
     warn_lamina(
-      c(sprintf("`validation_split` takes the last rows, and that leaves class %s out of one of the parts.",
-                paste(label(sort(lost)), collapse = ", ")),
+      c(sprintf("`validation_split` takes the last rows, and that leaves %s %s out of one of the parts.",
+                if (length(lost) == 1L) "class" else "classes", paste(label(sort(lost)), collapse = ", ")),
         i = "Shuffle the rows before fit(), for example x[i, ] and y[i] with i <- sample(nrow(x))."),
       "lamina_warning_split"
     )
@@ -247,16 +247,18 @@ validation_feed <- function(model, feed, validation_data, call) {
     abort_argument("validation_data", "list(x, y) or list(x, y, sample_weight)", describe(validation_data), call = call)
   }
   data <- test_data(model, validation_data[[1L]], validation_data[[2L]],
-                    if (length(validation_data) == 3L) validation_data[[3L]], feed$decoder, call)
+                    if (length(validation_data) == 3L) validation_data[[3L]], feed$decoder, call,
+                    args = sprintf("validation_data[[%d]]", 1:3))
   list(data = data$data, first = 0, n = data$n, from = feed$from)
 }
 
-test_data <- function(model, x, y, sample_weight, decoder, call) {
-  x <- prepare_inputs(model, x, call = call)
+test_data <- function(model, x, y, sample_weight, decoder, call, args = c("x", "y", "sample_weight")) {
+  x <- prepare_inputs(model, x, args[1L], call)
   n <- sample_count(x)
-  y <- as_targets(y, model, decoder, call = call)
-  check_sample_count(y, n, "y", call)
-  list(data = new_data(x, y, check_sample_weight(sample_weight, n, call), call = call), n = n)
+  y <- as_targets(y, model, decoder, args[2L], call)
+  check_sample_count(y, n, args[2L], call, args[1L])
+  w <- check_sample_weight(sample_weight, n, call, args[3L])
+  list(data = new_data(x, y, w, args, call), n = n)
 }
 
 # A loss of one's own is compared with finite differences once, on the first few samples.

@@ -116,7 +116,7 @@ add_layer <- function(model, layer, call = rlang::caller_env()) {
     return(set_input_shape(model, layer$shape, call = call))
   }
   if (!is_layer(layer)) {
-    abort_argument("layers", "layers", describe(layer), call = call)
+    abort_argument("layers", "a list of layers", sprintf("one with %s in it", describe(layer)), call = call)
   }
   self <- layer_self(layer)
   if (!is.null(self$model)) {
@@ -348,6 +348,7 @@ model_members <- list(
   predict = function(model) function(...) predict(model, ...),
   save = function(model) function(filepath, ...) save_model(model, filepath, ...),
   built = function(model) is_built(model),
+  trainable = function(model) any(vapply(model_layers(model), function(l) layer_self(l)$trainable, NA)),
   weights = function(model) get_weights(model),
   input_shape = function(model) if (is.null(model$shape)) NULL else c(list(NULL), as.list(as.integer(model$shape))),
   output_shape = function(model) if (is_built(model)) c(list(NULL), as.list(model$info[[length(model$info)]]$output_shape)),
@@ -359,4 +360,14 @@ model_members <- list(
 `$.lamina_model` <- function(x, name) {
   member <- model_members[[name]]
   if (is.null(member)) .subset2(x, name) else member(x)
+}
+
+#' @export
+`$<-.lamina_model` <- function(x, name, value) {
+  if (name == "trainable") {
+    set_frozen(x, NULL, NULL, NULL, check_flag(value, arg = "trainable"))
+  } else {
+    assign(name, value, envir = x)
+  }
+  x
 }

@@ -18,6 +18,9 @@ predict.lamina_model <- function(object, x, ..., batch_size = NULL, verbose = 0,
   if (...length() > 0L) {
     check_no_dots(list(...))
   }
+  if (missing(x)) {
+    abort_argument("x", "the inputs", "missing")
+  }
   batch <- if (is.null(batch_size)) 32 else check_count(batch_size)
   shape <- .subset2(object, "shape")
   # the short way: a plain matrix that fits; everything else goes through the checks

@@ -48,7 +48,7 @@ save_model <- function(model, filepath = NULL, overwrite = FALSE, zipped = NULL,
 #' @rdname save_model
 #' @export
 load_model <- function(model, custom_objects = NULL, compile = TRUE, safe_mode = TRUE) {
-  values <- unpack_file(model, "model")
+  values <- unpack_file(model, "model", "model")
   restore_model(values, custom_objects, check_flag(compile), check_flag(safe_mode))
 }
 
@@ -89,8 +89,12 @@ load_model_weights <- function(model, filepath, skip_mismatch = FALSE, ...) {
   shape <- function(w) if (is.null(dim(w))) length(w) else dim(w)
   fits <- vapply(names(own), function(n) !is.null(saved[[n]]) && identical(shape(saved[[n]]), shape(own[[n]])), NA)
   if (!all(fits) && !check_flag(skip_mismatch)) {
-    abort_argument("filepath", sprintf("weights for %s in this model's shapes", paste(names(own)[!fits], collapse = ", ")),
-                   "others", kind = "file")
+    missed <- names(own)[!fits]
+    abort_lamina(
+      c(sprintf("The saved weights do not fit %s of this model.", paste(missed, collapse = ", ")),
+        i = "skip_mismatch = TRUE loads the others."),
+      "file", arg = "filepath", expected = lapply(own[missed], shape), actual = lapply(saved[missed], shape)
+    )
   }
   own[fits] <- saved[names(own)[fits]]
   set_weights(model, unname(own))
@@ -242,11 +246,18 @@ pack_file <- function(kind, values) {
   c(FILE_MAGIC, writeBin(length(header), raw(), size = 4L, endian = "little"), header, payload)
 }
 
-unpack_file <- function(source, kind, call = rlang::caller_env()) {
-  bytes <- if (is.raw(source)) source else read_bytes(source, call)
-  damaged <- function() abort_lamina("The bytes are no model of lamina's, or they are damaged.", "file", call = call)
+unpack_file <- function(source, kind, arg = "filepath", call = rlang::caller_env()) {
+  bytes <- if (is.raw(source)) source else read_bytes(source, arg, call)
+  name <- if (is.raw(source)) "The raw vector" else sprintf("The file \"%s\"", source)
+  refuse <- function(what, hint = NULL) {
+    abort_lamina(c(paste(name, what), hint), "file", arg = arg, expected = sprintf("a %s saved by lamina", kind), actual = what, call = call)
+  }
+  damaged <- function() refuse("is damaged or not complete.")
   m <- length(FILE_MAGIC)
-  if (length(bytes) < m + 4L || !identical(bytes[seq_len(m)], FILE_MAGIC)) {
+  if (length(bytes) < m || !identical(bytes[seq_len(m)], FILE_MAGIC)) {
+    refuse("was not written by lamina.", c(i = "Models saved by Keras (.keras, .h5) or by saveRDS() are other formats; readRDS() reads the latter."))
+  }
+  if (length(bytes) < m + 4L) {
     damaged()
   }
   size <- readBin(bytes[m + 1:4], "integer", size = 4L, endian = "little")
@@ -259,20 +270,28 @@ unpack_file <- function(source, kind, call = rlang::caller_env()) {
       !identical(header$checksum, .Call(ffi_checksum, payload))) {
     damaged()
   }
-  if (header$version > FILE_VERSION) {
-    abort_lamina("The file was written by a later version of lamina.", "file", call = call)
+  if (!isTRUE(header$version <= FILE_VERSION)) {
+    refuse("was written by a later version of lamina.")
   }
   content <- .Call(ffi_decode, payload)
-  if (!is.list(content) || !identical(content$kind, kind)) {
-    abort_lamina(sprintf("The file holds no %s.", kind), "file", call = call)
+  if (!is.list(content) || !isTRUE(content$kind %in% names(file_kinds))) {
+    damaged()
+  }
+  if (content$kind != kind) {
+    refuse(sprintf("holds %s, not %s.", file_kinds[[content$kind]], file_kinds[[kind]]))
   }
   content$values
 }
 
-read_bytes <- function(path, call) {
-  path <- check_string(path, arg = "filepath", call = call)
+file_kinds <- c(model = "a model", weights = "weights alone", config = "the build of a model alone")
+
+read_bytes <- function(path, arg, call) {
+  if (!is.character(path)) {
+    abort_argument(arg, "a path or a raw vector", describe(path), call = call)
+  }
+  path <- check_string(path, arg = arg, call = call)
   if (!file.exists(path) || dir.exists(path)) {
-    abort_argument("filepath", "a file that exists", sprintf("\"%s\"", path), kind = "file", call = call)
+    abort_argument(arg, "a file that exists", sprintf(if (dir.exists(path)) "the folder \"%s\"" else "\"%s\"", path), kind = "file", call = call)
   }
   readBin(path, "raw", n = file.size(path))
 }

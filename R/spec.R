@@ -60,15 +60,17 @@ kind_text <- c(
   constraint = "a constraint", schedule = "a learning rate schedule"
 )
 
-# The spec of a string or object given as argument `arg`; NULL stays NULL.
-as_spec <- function(x, kind, arg = arg_name(substitute(x)), call = rlang::caller_env()) {
+# The spec of a string or object given as argument `arg`; NULL stays NULL.  more: names that are known
+# besides the core's.
+as_spec <- function(x, kind, arg = arg_name(substitute(x)), more = character(), call = rlang::caller_env()) {
   if (is.null(x)) {
     return(NULL)
   }
   if (is.character(x) && length(x) == 1L && !is.na(x)) {
     type <- canonical_name(x, kind)
     if (is.na(type)) {
-      abort_unknown(arg, kind_text[[kind]], x, vocabulary(kind)$names, call = call)
+      words <- vocabulary(kind)
+      abort_unknown(arg, kind_text[[kind]], x, c(more, words$names), names(words$aliases), call = call)
     }
     return(list(type = type, config = list()))
   }

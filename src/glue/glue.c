@@ -102,6 +102,8 @@ lam_spec glue_spec(SEXP spec, const char *what)
     lam_spec out;
     lam_arg arg = read_value(spec, what);
     glue_check(lam_arg_spec(&arg, &out, &err), &err);
+    if (!out.type)
+        out.type = ""; /* no name that is known */
     return out;
 }
 

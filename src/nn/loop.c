@@ -60,14 +60,21 @@ static lam_status check_targets(lam_loop *loop, lam_error *err)
     }
     if (net->own_loss)
         want = data->y_d;
-    if (data->y_d != want)
-        return lam_fail(err, LAM_ESHAPE,
-                        "`y` has %zu number(s) a sample; the model's output and its loss, %s, need %zu.%s",
-                        data->y_d, net->loss.type->name, want,
-                        sparse ? " This loss takes class numbers: for one-hot rows use \"categorical_crossentropy\"."
-                        : data->y_d == loop->per && loop->d > 1
-                            ? " For class numbers use to_categorical() or \"sparse_categorical_crossentropy\"."
-                            : "");
+    if (data->y_d != want) {
+        char expected[64];
+        const char *advice =
+            sparse ? " This loss takes class numbers; for one-hot rows compile with \"categorical_crossentropy\"."
+            : data->y_d == loop->per && loop->d > 1
+                ? " For class numbers use to_categorical(), or compile with \"sparse_categorical_crossentropy\"."
+            : loop->d == 1 ? " The model has one output: should its last layer have more units?"
+                           : "";
+        snprintf(expected, sizeof expected, "%zu number%s a sample", want, want == 1 ? "" : "s");
+        lam_fail_arg(err, LAM_ESHAPE, "y", expected, "%zu", data->y_d);
+        if (err)
+            snprintf(err->message, sizeof err->message, "`y` must have %s for this model and its loss, \"%s\", not %zu.%s",
+                     expected, net->loss.type->name, data->y_d, advice);
+        return LAM_ESHAPE;
+    }
     loop->y_d = data->y_d / loop->per;
     if (!net->own_loss && net->loss.type->check)
         return net->loss.type->check(&net->loss, loop->n * loop->per, loop->d, loop->y_d,
