@@ -2,9 +2,10 @@
  *
  * C is computed in tiles of some rows by some vectors, held in registers while k runs.  A is read
  * where it lies, a number at a time, through its two distances (of rows, of k), so that all forms
- * look alike.  B is read a vector at a time: where it lies if few rows of tiles use it, otherwise
- * from a copy of the panel of columns that lies in the cache nearest to the core.  The panels are
- * KC deep; each number of C is a sum in the order of k, whichever task computes it. */
+ * look alike; only a large A' is copied in blocks.  B is read a vector at a time: where it lies if
+ * few rows of tiles use it, otherwise from copies of a group of panels of columns, which wait in the
+ * second cache.  The panels are KC deep; each number of C is a sum in the order of k, whichever task
+ * computes it. */
 #ifndef LAM_TIER
 #include "kernels/kernels.h"
 
@@ -84,6 +85,7 @@ enum {
     PANEL_VECTORS = 3,    /* width of most panels */
     ROWS_PER_TASK = 64,   /* at least, or packing costs too much */
     ROWS_AT_MOST = 512,   /* so that a task's part of A stays in cache */
+    WIDE_PANELS = 8,
     TASKS = 32,
     DOT_AT_MOST = 1 << 15 /* so that FEW_COLUMNS columns fit into the scratch */
 };
@@ -120,7 +122,8 @@ static void cut(job *j, size_t panels)
     if (work < parallel_from)
         return;
     size_t tasks = work > TASKS * work_per_task ? TASKS : (size_t)(work / work_per_task);
-    j->col_cuts = least(panels, tasks);
+    bool wide = g->form == LAM_TN && panels >= 8 * WIDE_PANELS; /* a copy of A' serves them all */
+    j->col_cuts = wide ? divide_up(panels, WIDE_PANELS) : least(panels, tasks);
     size_t row_cuts = least(divide_up(tasks, j->col_cuts), g->m / ROWS_PER_TASK);
     j->row_cuts = most(most(row_cuts, divide_up(g->m, ROWS_AT_MOST)), 1);
 }
@@ -396,43 +399,93 @@ LAM_FN void LAM_T(pack_transposed)(size_t k, size_t width, const float *b, size_
 
 /* ---- one task ------------------------------------------------------------------------------- */
 
-/* A panel: 32 KiB in the first cache. */
-#define KC (32768 / (MAX_VECTORS * VL * sizeof(float)))
+/* The depth of a panel, and how many panels wait in the second cache for a block of A's rows. */
+#define KC (49152 / (MAX_VECTORS * VL * sizeof(float)))
+#define GROUP 8
+/* A block of A' that is far spread is copied for so many rows of tiles at once. */
+#define A_BLOCKS 4
+/* Up to this many bytes B or A' may be read where it lies. */
+#define NEAR 32768
 
-/* Rows row .. row + rows of one panel, numbers from .. from + k of the sums. */
-LAM_INLINE void LAM_T(panel_product)(const job *j, size_t row, size_t rows, size_t col, size_t width,
-                                     size_t from, size_t k, float *space)
+typedef struct LAM_T(panel) {
+    const float *b;
+    size_t b_step, col, width, vectors;
+} LAM_T(panel);
+
+/* Panel q of `panels`, numbers from .. from + k of it, read where it lies or from a copy in space. */
+LAM_INLINE LAM_T(panel) LAM_T(open_panel)(const lam_gemm *g, size_t q, size_t panels, size_t from,
+                                          size_t k, bool direct, float *space)
+{
+    size_t all = divide_up(g->n, VL), begin = part(all, panels, q), end = part(all, panels, q + 1);
+    LAM_T(panel) p = {.b = space, .col = begin * VL, .vectors = end - begin};
+    p.width = (end * VL < g->n ? end * VL : g->n) - p.col;
+    p.b_step = p.vectors * VL;
+    if (g->form == LAM_NT) {
+        LAM_T(pack_transposed)(k, p.width, g->b + p.col * g->ldb + from, g->ldb, space);
+        return p;
+    }
+    const float *b = g->b + from * g->ldb + p.col;
+    if (direct && (LAM_TIER_LEVEL == 2 || p.width % VL == 0)) {
+        p.b = b;
+        p.b_step = g->ldb;
+    } else {
+        LAM_T(pack)(k, p.width, b, g->ldb, space);
+    }
+    return p;
+}
+
+/* k times `rows` numbers of A' that lie side by side. */
+LAM_INLINE void LAM_T(pack_rows)(size_t k, size_t rows, const float *a, size_t lda, float *to)
+{
+    for (size_t p = 0; p < k; p++, a += lda, to += rows)
+        for (size_t i = 0; i < rows; i += VL) {
+            size_t n = rows - i < VL ? rows - i : VL;
+            vf_store_n(to + i, vf_load_n(a + i, n), n);
+        }
+}
+
+/* Rows row .. row + rows of panels first .. end, numbers from .. from + k of the sums. */
+LAM_INLINE void LAM_T(group_product)(const job *j, size_t row, size_t rows, size_t first, size_t end,
+                                     size_t panels, size_t from, size_t k, float *space)
 {
     const lam_gemm *g = j->g;
-    size_t vectors = divide_up(width, VL), most = LAM_T(rows_of)[vectors - 1];
-    size_t blocks = divide_up(rows, most);
+    size_t widest = divide_up(divide_up(g->n, VL), panels);
+    size_t blocks = divide_up(rows, LAM_T(rows_of)[widest - 1]);
+    bool direct = blocks <= 2 || k * g->ldb * sizeof(float) <= NEAR;
+    bool copy_a = g->form == LAM_TN && end - first > 1 && k * g->lda * sizeof(float) > NEAR;
+    LAM_T(panel) panel[GROUP];
+    for (size_t q = first; q < end; q++)
+        panel[q - first] = LAM_T(open_panel)(g, q, panels, from, k, direct,
+                                             space + (q - first) * KC * MAX_VECTORS * VL);
+    float *block = space + GROUP * KC * MAX_VECTORS * VL;
+    size_t copied = 0, many = 0;
     bool final = from + k == g->k;
-    bool small = k * g->ldb * sizeof(float) <= 32768;
-    bool direct = blocks <= 2 || small;
-    if (LAM_TIER_LEVEL < 2 && width % VL)
-        direct = false;
-    const float *b = space;
-    size_t b_step = vectors * VL;
-    if (g->form == LAM_NT) {
-        LAM_T(pack_transposed)(k, width, g->b + col * g->ldb + from, g->ldb, space);
-    } else if (direct) {
-        b = g->b + from * g->ldb + col;
-        b_step = g->ldb;
-    } else {
-        LAM_T(pack)(k, width, g->b + from * g->ldb + col, g->ldb, space);
-    }
-    tile t = {.ldc = g->ldc, .last = width - (vectors - 1) * VL, .load = g->add || from > 0};
-    if (final && g->bias)
-        t.bias = g->bias + col;
+    tile t = {.ldc = g->ldc, .load = g->add || from > 0};
     for (size_t i = 0; i < blocks; i++) {
         size_t top = row + part(rows, blocks, i), height = row + part(rows, blocks, i + 1) - top;
-        size_t at = top * g->ldc + col;
-        t.c = g->c + at;
-        t.relu = final && j->relu ? g->y + at : NULL;
         const float *a = g->a + top * j->row_step + from * j->k_step;
-        LAM_T(tiles)[vectors - 1][height - 1](k, a, j->row_step, j->k_step, b, b_step, &t);
-        if (final && j->act)
-            activate(j, height, width, t.c, g->y + at);
+        size_t k_step = j->k_step;
+        if (copy_a) {
+            if (i % A_BLOCKS == 0) {
+                size_t last = i + A_BLOCKS < blocks ? i + A_BLOCKS : blocks;
+                copied = top;
+                many = row + part(rows, blocks, last) - top;
+                LAM_T(pack_rows)(k, many, a, k_step, block);
+            }
+            a = block + (top - copied);
+            k_step = many;
+        }
+        for (size_t q = 0; q < end - first; q++) {
+            const LAM_T(panel) *p = &panel[q];
+            size_t at = top * g->ldc + p->col;
+            t.c = g->c + at;
+            t.relu = final && j->relu ? g->y + at : NULL;
+            t.bias = final && g->bias ? g->bias + p->col : NULL;
+            t.last = p->width - (p->vectors - 1) * VL;
+            LAM_T(tiles)[p->vectors - 1][height - 1](k, a, j->row_step, k_step, p->b, p->b_step, &t);
+            if (final && j->act)
+                activate(j, height, p->width, t.c, g->y + at);
+        }
     }
 }
 
@@ -442,17 +495,14 @@ LAM_FN void LAM_T(gemm_task)(const job *j, size_t task, int worker)
     float *space = lam_kernel_scratch(worker);
     size_t row = part(g->m, j->row_cuts, task / j->col_cuts);
     size_t rows = part(g->m, j->row_cuts, task / j->col_cuts + 1) - row;
-    size_t vectors = divide_up(g->n, VL), panels = divide_up(vectors, MAX_VECTORS);
+    size_t panels = divide_up(divide_up(g->n, VL), MAX_VECTORS);
     size_t first = part(panels, j->col_cuts, task % j->col_cuts);
     size_t end = part(panels, j->col_cuts, task % j->col_cuts + 1);
     size_t steps = g->k > KC ? divide_up(g->k, KC) : 1;
     for (size_t s = 0; s < steps; s++) {
         size_t from = part(g->k, steps, s), k = part(g->k, steps, s + 1) - from;
-        for (size_t q = first; q < end; q++) {
-            size_t col = VL * part(vectors, panels, q), next = VL * part(vectors, panels, q + 1);
-            size_t width = (next < g->n ? next : g->n) - col;
-            LAM_T(panel_product)(j, row, rows, col, width, from, k, space);
-        }
+        for (size_t q = first; q < end; q += GROUP)
+            LAM_T(group_product)(j, row, rows, q, q + GROUP < end ? q + GROUP : end, panels, from, k, space);
     }
 }
 
@@ -545,4 +595,7 @@ LAM_FN void LAM_T(swapped_task)(const job *j, size_t task, int worker)
 #undef MAX_ROWS
 #undef MAX_VECTORS
 #undef KC
+#undef GROUP
+#undef A_BLOCKS
+#undef NEAR
 #endif
