@@ -5,6 +5,7 @@ library=$(sh tools/library.sh)
 log=build/install.log
 sh tools/copy.sh build/lamina
 rm -rf "$library/00LOCK-lamina"
+echo "lamina: compiling and installing (about a minute) ..."
 # MAKEFLAGS: the make that may run this script has job slots of its own to give, R's make does not.
 if ! MAKEFLAGS="-j$(getconf _NPROCESSORS_ONLN)" \
     R CMD INSTALL --library="$library" build/lamina >"$log" 2>&1; then
