@@ -37,7 +37,7 @@ typedef int32_t vi_avx512_t __attribute__((vector_size(64)));
 
 /* Before a loop of a small constant count that must vanish, so that arrays become registers. */
 #if defined(__clang__)
-#define LAM_UNROLL _Pragma("unroll")
+#define LAM_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define LAM_UNROLL _Pragma("GCC unroll 16")
 #endif
