@@ -18,7 +18,7 @@ describe <- function(x) {
   } else if (is.atomic(x) && length(x) == 1L) {
     if (is.character(x)) sprintf("\"%s\"", x) else format(x, digits = 15)
   } else if (is.atomic(x)) {
-    sprintf("%s vector of length %d", with_article(if (is.factor(x)) "factor" else typeof(x)), length(x))
+    sprintf("%s of length %d", with_article(if (is.factor(x)) "factor" else paste(typeof(x), "vector")), length(x))
   } else if (is.list(x)) {
     sprintf("a list of %d", length(x))
   } else {
@@ -40,8 +40,21 @@ bounds_text <- function(what, min, max) {
   }
 }
 
+# For arguments without a default, before their value is looked at.
+check_given <- function(given, arg, call) {
+  if (given) {
+    return(invisible())
+  }
+  first <- tryCatch(get("object", envir = call, inherits = FALSE), error = function(e) NULL)
+  hint <- if (is.numeric(first)) {
+    c(i = sprintf("The first argument is the model; name the others: %s = %s.", arg, describe(first)))
+  }
+  abort_argument(arg, "given", "missing", hint = hint, call = call)
+}
+
 check_number <- function(x, min = -Inf, max = Inf, allow_null = FALSE, allow_infinite = FALSE,
                          arg = arg_name(substitute(x)), call = rlang::caller_env()) {
+  check_given(!missing(x), arg, call)
   if (is.null(x) && allow_null) {
     return(NULL)
   }
@@ -56,6 +69,7 @@ check_number <- function(x, min = -Inf, max = Inf, allow_null = FALSE, allow_inf
 # A whole number, returned as a double (R's integers end at 2^31).
 check_count <- function(x, min = 1, max = Inf, allow_null = FALSE,
                         arg = arg_name(substitute(x)), call = rlang::caller_env()) {
+  check_given(!missing(x), arg, call)
   if (is.null(x) && allow_null) {
     return(NULL)
   }
@@ -79,6 +93,7 @@ check_flag <- function(x, allow_null = FALSE, arg = arg_name(substitute(x)),
 
 check_string <- function(x, allow_null = FALSE, arg = arg_name(substitute(x)),
                          call = rlang::caller_env()) {
+  check_given(!missing(x), arg, call)
   if (is.null(x) && allow_null) {
     return(NULL)
   }
