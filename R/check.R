@@ -28,6 +28,14 @@ describe <- function(x) {
 
 with_article <- function(noun) paste(if (grepl("^[aeiou]", noun)) "an" else "a", noun)
 
+# An argument without a default that was left out, as `units` is in layer_dense(8).
+abort_missing <- function(arg, call) {
+  abort_lamina(
+    c(sprintf("`%s` is missing.", arg), i = "Name the arguments: the first one without a name is the model."),
+    "argument", arg = arg, expected = "given", actual = "missing", call = call
+  )
+}
+
 bounds_text <- function(what, min, max) {
   if (is.finite(min) && is.finite(max)) {
     sprintf("%s from %s to %s", what, format(min), format(max))
@@ -54,6 +62,9 @@ check_given <- function(given, arg, call) {
 
 check_number <- function(x, min = -Inf, max = Inf, allow_null = FALSE, allow_infinite = FALSE,
                          arg = arg_name(substitute(x)), call = rlang::caller_env()) {
+  if (missing(x)) {
+    abort_missing(arg, call)
+  }
   check_given(!missing(x), arg, call)
   if (is.null(x) && allow_null) {
     return(NULL)
@@ -69,6 +80,9 @@ check_number <- function(x, min = -Inf, max = Inf, allow_null = FALSE, allow_inf
 # A whole number, returned as a double (R's integers end at 2^31).
 check_count <- function(x, min = 1, max = Inf, allow_null = FALSE,
                         arg = arg_name(substitute(x)), call = rlang::caller_env()) {
+  if (missing(x)) {
+    abort_missing(arg, call)
+  }
   check_given(!missing(x), arg, call)
   if (is.null(x) && allow_null) {
     return(NULL)
@@ -128,6 +142,9 @@ check_function <- function(x, allow_null = FALSE, arg = arg_name(substitute(x)),
 # A shape as Keras users write it: 8, c(28, 28, 1), list(5, 3), shape(28, 28).  Doubles; no NA.
 check_shape <- function(x, allow_null = FALSE, min_rank = 0L, max_rank = 4L, minimum = 1,
                         arg = arg_name(substitute(x)), call = rlang::caller_env()) {
+  if (missing(x)) {
+    abort_missing(arg, call)
+  }
   if (is.null(x) && allow_null) {
     return(NULL)
   }

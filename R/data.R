@@ -89,9 +89,8 @@ fit_shape <- function(x, shape, arg, call) {
   if (identical(as.double(found), as.double(shape))) {
     return(x)
   }
-  drop_one <- function(s) if (length(s) && s[length(s)] == 1) s[-length(s)] else s
-  if (prod(found) == prod(shape) && abs(length(found) - length(shape)) <= 1L &&
-      identical(as.double(drop_one(found)), as.double(drop_one(shape))) && !is_sparse(x)) {
+  longer <- function(a, b) identical(as.double(a), as.double(c(b, 1)))
+  if ((longer(found, shape) || longer(shape, found)) && !is_sparse(x)) {
     dim(x) <- c(sample_count(x), shape)
     return(x)
   }

@@ -56,7 +56,7 @@ check_weights <- function(model, weights, call = rlang::caller_env()) {
       abort_argument(sprintf("weights[[%d]]", i), sprintf("an array of shape (%s)", paste(shapes[[i]], collapse = ", ")),
                      describe(w), kind = "shape", call = call)
     }
-    if (!all(is.finite(w))) {
+    if (anyNA(w) || any(abs(w) > LARGEST_FLOAT)) {
       abort_argument(sprintf("weights[[%d]]", i), "finite numbers", "NA, NaN or infinite ones", kind = "data", call = call)
     }
   }
