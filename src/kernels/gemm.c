@@ -7,6 +7,7 @@
  * second cache.  The panels are KC deep; each number of C is a sum in the order of k, whichever task
  * computes it. */
 #ifndef LAM_TIER
+#include "kernels/blas.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
@@ -128,6 +129,41 @@ static void cut(job *j, size_t panels)
     j->row_cuts = most(most(row_cuts, divide_up(g->m, ROWS_AT_MOST)), 1);
 }
 
+/* ---- large products by way of OpenBLAS -------------------------------------------------------- */
+
+enum { BLAS_PART = 1024, BLAS_TASKS = 4 };
+
+/* A part of C along its longer side; bias and activation while it is warm. */
+static void blas_task(const job *j, size_t task, int worker)
+{
+    const lam_gemm *g = j->g;
+    size_t row = part(g->m, j->row_cuts, task % j->row_cuts);
+    size_t rows = part(g->m, j->row_cuts, task % j->row_cuts + 1) - row;
+    size_t col = part(g->n, j->col_cuts, task / j->row_cuts);
+    size_t cols = part(g->n, j->col_cuts, task / j->row_cuts + 1) - col;
+    (void)worker;
+    lam_blas_product(g, row, rows, col, cols);
+    for (size_t i = row; i < row + rows; i++) {
+        float *c = g->c + i * g->ldc + col;
+        for (size_t k = 0; g->bias && k < cols; k++)
+            c[k] += g->bias[col + k];
+        if (g->act)
+            lam_activation_kernel(g->act->id)(g->act->par, 1, cols, c, g->y + i * g->ldc + col);
+    }
+}
+
+static void run_blas(call *c)
+{
+    const lam_gemm *g = c->j.g;
+    size_t parts = least(most(most(g->m, g->n) / BLAS_PART, 1), BLAS_TASKS);
+    c->j.row_cuts = g->m > g->n ? parts : 1;
+    c->j.col_cuts = g->m > g->n ? 1 : parts;
+    c->fn = blas_task;
+    int before = lam_blas_enter();
+    lam_parallel(parts, run_task, c);
+    lam_blas_leave(before);
+}
+
 static bool plain_relu(const lam_activation *a)
 {
     return a->id == LAM_ACT_relu && a->par[0] == 0.0f && a->par[1] == INFINITY && a->par[2] == 0.0f;
@@ -139,6 +175,10 @@ void lam_gemm_run(const lam_gemm *g)
         return;
     int tier = (int)lam_tier();
     call c = {.j = {.g = g}, .fn = gemm_table[tier]};
+    if (lam_blas_wants(g)) {
+        run_blas(&c);
+        return;
+    }
     bool tn = g->form == LAM_TN;
     c.j.row_step = tn ? 1 : g->lda;
     c.j.k_step = tn ? g->lda : 1;
