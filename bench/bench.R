@@ -1,6 +1,6 @@
 # lamina beside its peers: samples per second in training, all in one run.
 #
-#   Rscript bench/bench.R [rounds = 3] [seconds = 2] [workloads = W1,W2,W3]
+#   Rscript bench/bench.R [rounds = 3] [seconds = 2] [workloads = W1,W2,W3] [packages = all]
 #
 # Each round runs every package once for every workload and thread count, so that a busy neighbour hits
 # all alike; the table shows the median over the rounds, the range, and lamina's ratio.
@@ -13,7 +13,7 @@ args <- commandArgs(TRUE)
 rounds <- if (length(args) >= 1) as.integer(args[1]) else 3L
 seconds <- if (length(args) >= 2) as.numeric(args[2]) else 2
 chosen <- if (length(args) >= 3) strsplit(args[3], ",")[[1]] else c("W1", "W2", "W3")
-packages <- c("lamina", "torch", "sklearn", "ANN2", "RSNNS", "deepnet", "nnet")
+packages <- if (length(args) >= 4) strsplit(args[4], ",")[[1]] else c("lamina", "torch", "sklearn", "ANN2", "RSNNS", "deepnet", "nnet")
 
 # The first Python that has NumPy: Debian's may stand behind another one on the path.
 has_numpy <- function(python) suppressWarnings(system2(python, c("-c", shQuote("import numpy")), stdout = FALSE, stderr = FALSE)) == 0
@@ -25,27 +25,29 @@ rate <- function(package, workload, threads) {
   command <- if (python) python3 else file.path(R.home("bin"), "Rscript")
   script <- c(if (python) "bench/peers.py" else c("--no-save", "bench/train.R"))
   env <- c(paste0(c("OMP_NUM_THREADS=", "OPENBLAS_NUM_THREADS="), threads))
-  out <- suppressWarnings(system2(command, c(script, package, workload, threads, seconds), stdout = TRUE, stderr = FALSE, env = env))
+  out <- suppressWarnings(system2(command, c(script, package, workload, threads, seconds), stdout = TRUE, stderr = FALSE, env = env, timeout = 60))
   suppressWarnings(as.numeric(utils::tail(c("absent", out), 1)))
 }
 
-runs <- expand.grid(package = packages, threads = 1:2, workload = chosen, stringsAsFactors = FALSE)
-rates <- replicate(rounds, mapply(rate, runs$package, runs$workload, runs$threads))
-runs$median <- apply(rates, 1, stats::median)
-runs$low <- apply(rates, 1, min)
-runs$high <- apply(rates, 1, max)
+show <- function(part, workload, threads) {
+  part <- part[part$threads == threads & !is.na(part$median), ]
+  ours <- part$median[part$package == "lamina"]
+  cat(sprintf("\n%s, %d thread%s\n", workload, threads, if (threads > 1) "s" else ""))
+  cat(sprintf("  %-9s %12s samples/s  (%s to %s)   lamina is %.1f times as fast\n", part$package,
+              format(round(part$median), big.mark = ","), format(round(part$low), big.mark = ","),
+              format(round(part$high), big.mark = ","), ours / part$median), sep = "")
+}
 
-absent <- packages[tapply(runs$median, factor(runs$package, packages), function(v) all(is.na(v)))]
 cat(sprintf("%s, %d rounds of %g s\n", format(Sys.Date()), rounds, seconds))
 print(lamina::lamina_info())
-if (length(absent)) cat("absent:", paste(absent, collapse = ", "), "\n")
 for (workload in chosen) {
-  for (threads in 1:2) {
-    part <- runs[runs$workload == workload & runs$threads == threads & !is.na(runs$median), ]
-    ours <- part$median[part$package == "lamina"]
-    cat(sprintf("\n%s, %d thread%s\n", workload, threads, if (threads > 1) "s" else ""))
-    cat(sprintf("  %-9s %12s samples/s  (%s to %s)   lamina is %.1f times as fast\n", part$package,
-                format(round(part$median), big.mark = ","), format(round(part$low), big.mark = ","),
-                format(round(part$high), big.mark = ","), ours / part$median), sep = "")
-  }
+  runs <- expand.grid(package = packages, threads = 1:2, stringsAsFactors = FALSE)
+  rates <- replicate(rounds, mapply(rate, runs$package, workload, runs$threads))
+  runs$median <- apply(rates, 1, stats::median)
+  runs$low <- apply(rates, 1, min)
+  runs$high <- apply(rates, 1, max)
+  show(runs, workload, 1)
+  show(runs, workload, 2)
+  absent <- packages[tapply(runs$median, factor(runs$package, packages), function(v) all(is.na(v)))]
+  if (length(absent)) cat("absent, or not able to train this network:", paste(absent, collapse = ", "), "\n")
 }
