@@ -78,6 +78,9 @@ has_hook <- function(callbacks, hook) {
 # count from 1, as in keras3.
 run_hook <- function(callbacks, hook, ...) {
   values <- list(...)
+  if (length(callbacks) == 0L) {
+    return(invisible(values[[length(values)]]))
+  }
   names(values) <- hook_arguments(hook)[seq_along(values)]
   if (is.null(values$logs)) {
     values$logs <- stats::setNames(list(), character())

@@ -434,7 +434,6 @@ own_metric_sums <- function(model) {
   fns <- model$compiled$own_metrics
   sums <- numeric(length(fns))
   count <- 0
-  before <- 0
   add <- function(loop, report) {
     batch <- .Call(ffi_loop_batch, loop)
     rows <- dim(batch$y_pred)[1L]
