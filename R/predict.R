@@ -12,6 +12,7 @@
 #' @examples
 #' model <- keras_model_sequential(input_shape = 2) |> layer_dense(3, activation = "softmax")
 #' predict(model, matrix(c(0.1, 0.9, 0.4, 0.2), 2), batch_size = 10, verbose = 0)
+#' @importFrom stats predict
 #' @export
 predict.lamina_model <- function(object, x, ..., batch_size = NULL, verbose = 0, steps = NULL,
                                  callbacks = NULL) {
