@@ -136,13 +136,21 @@ static void apply_rule(lam_net *net, float *grads)
     }
 }
 
+/* The running average of what is trained; the rest is taken as it is. */
 static void average(lam_net *net)
 {
     const lam_optimizer *o = &net->optimizer;
     uint64_t step = lam_net_steps(net);
     float keep = step == 0 ? 0.0f : (float)o->ema_momentum;
-    for (size_t i = 0; i < net->n; i++)
-        net->ema[i] = keep * net->ema[i] + (1.0f - keep) * net->weights[i];
+    for (int i = 0; i < net->n_layers; i++)
+        for (int k = 0; k < net->layers[i].n_weights; k++) {
+            const lam_weight *w = &net->layers[i].weight[k];
+            float share = trained(&net->layers[i], w) ? keep : 0.0f;
+            const float *now = net->weights + w->offset;
+            float *mean = net->ema + w->offset;
+            for (size_t j = 0; j < w->count; j++)
+                mean[j] = share * mean[j] + (1.0f - share) * now[j];
+        }
     if (o->ema_overwrite_frequency && (step + 1) % o->ema_overwrite_frequency == 0)
         memcpy(net->weights, net->ema, net->n * sizeof(float));
 }
@@ -169,10 +177,11 @@ void lam_net_update(lam_net *net, float *grads)
             each_trained(net, grads, decay, o->weight_decay * rate);
         o->type->begin(o, rate, step + 1);
         apply_rule(net, grads);
-        each_trained(net, grads, constrain, 0);
     }
     if (net->ema)
-        average(net);
+        average(net); /* before the constraints, as Keras does */
+    if (acts)
+        each_trained(net, grads, constrain, 0);
     net->batches++;
 }
 

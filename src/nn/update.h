@@ -1,5 +1,5 @@
 /* One optimizer step: from gradients to new weights, in Keras' order: penalties, accumulation,
- * clipping, weight decay, the optimizer's rule, constraints, the running average. */
+ * clipping, weight decay, the optimizer's rule, the running average, constraints. */
 #ifndef LAM_NN_UPDATE_H
 #define LAM_NN_UPDATE_H
 

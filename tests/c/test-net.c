@@ -231,6 +231,51 @@ TEST(frozen_layers_stay_and_the_rest_is_trained)
     lam_net_free(net);
 }
 
+/* w x with x = 1, y = -1 and squared error; rate 0.1, w >= 0, the average's momentum 0.5:
+ *   w = 0.1: slope 2.2, w = -0.12, average -0.12, then w = 0
+ *   w = 0:   slope 2,   w = -0.2,  average -0.16, then w = 0 */
+TEST(averages_are_taken_before_constraints_and_can_be_undone)
+{
+    lam_spec loss = {"mean_squared_error", {0}};
+    lam_spec o = {"sgd", ARGS(NUMBER("learning_rate", 0.1), NUMBER("use_ema", 1), NUMBER("ema_momentum", 0.5))};
+    lam_layer_spec specs[] = {DENSE("a", 1, "linear", NUMBER("use_bias", 0), STRING("kernel_constraint", "nonneg"))};
+    lam_net *net = make_net(specs, 1, 1, &o, &loss);
+    lam_data *data = NULL;
+    CHECK_OK(lam_data_new(&data, 1, 1, 1, false, false, 0, &err));
+    data->x[0] = 1;
+    data->y[0] = -1;
+    net->weights[0] = 0.1f;
+    lam_loop *loop = make_loop(net, data, 1, LAM_LOOP_TRAIN);
+    train_epochs(loop, 1, 1, 1);
+    CHECK_NEAR(net->ema[0], -0.12, 1e-6);
+    CHECK_NEAR(net->weights[0], 0, 1e-7);
+    train_epochs(loop, 2, 2, 1);
+    lam_net_finish(net);
+    CHECK_NEAR(net->weights[0], -0.16, 1e-6);
+    lam_net_resume(net);
+    CHECK_NEAR(net->weights[0], 0, 1e-7);
+    CHECK_NEAR(net->ema[0], -0.16, 1e-6);
+    lam_net_finish(net);
+    lam_net_settle(net);
+    CHECK_NEAR(net->weights[0], -0.16, 1e-6);
+    CHECK_NEAR(net->ema[0], -0.16, 1e-6);
+    lam_loop_free(loop);
+    lam_data_free(data);
+    lam_net_free(net);
+}
+
+TEST(penalties_of_frozen_weights_do_not_count)
+{
+    lam_spec loss = {"mean_squared_error", {0}}, o = {"sgd", {0}};
+    lam_layer_spec specs[] = {DENSE("a", 1, "linear", SPEC("kernel_regularizer", "l2", NUMBER("l2", 0.5)))};
+    lam_net *net = make_net(specs, 1, 1, &o, &loss);
+    net->weights[0] = 3;
+    CHECK_NEAR(lam_net_penalty(net), 4.5, 1e-6);
+    net->layers[0].trainable = false;
+    CHECK_NEAR(lam_net_penalty(net), 0, 0);
+    lam_net_free(net);
+}
+
 /* ---- trouble --------------------------------------------------------------------------------------- */
 
 TEST(exploding_training_stops_and_goes_back)
