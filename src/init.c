@@ -42,7 +42,6 @@ SEXP ffi_net_compile(SEXP, SEXP, SEXP, SEXP);
 SEXP ffi_net_state(SEXP);
 SEXP ffi_net_restore(SEXP, SEXP);
 SEXP ffi_net_seed(SEXP, SEXP);
-SEXP ffi_net_initialize(SEXP, SEXP);
 SEXP ffi_net_finish(SEXP);
 SEXP ffi_net_resume(SEXP);
 SEXP ffi_net_rate(SEXP);
@@ -93,7 +92,6 @@ static const R_CallMethodDef calls[] = {
     {"ffi_net_state", (DL_FUNC)&ffi_net_state, 1},
     {"ffi_net_restore", (DL_FUNC)&ffi_net_restore, 2},
     {"ffi_net_seed", (DL_FUNC)&ffi_net_seed, 2},
-    {"ffi_net_initialize", (DL_FUNC)&ffi_net_initialize, 2},
     {"ffi_net_finish", (DL_FUNC)&ffi_net_finish, 1},
     {"ffi_net_resume", (DL_FUNC)&ffi_net_resume, 1},
     {"ffi_net_rate", (DL_FUNC)&ffi_net_rate, 1},

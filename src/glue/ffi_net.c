@@ -256,13 +256,6 @@ SEXP ffi_net_seed(SEXP ptr, SEXP seed)
     return R_NilValue;
 }
 
-SEXP ffi_net_initialize(SEXP ptr, SEXP seed)
-{
-    lam_error err;
-    glue_check(lam_net_initialize(glue_get_net(ptr)->net, (uint64_t)glue_number(seed, "seed"), &err), &err);
-    return R_NilValue;
-}
-
 SEXP ffi_net_finish(SEXP ptr)
 {
     lam_net_finish(glue_get_net(ptr)->net);
@@ -338,7 +331,7 @@ SEXP ffi_net_predict(SEXP ptr, SEXP x, SEXP batch_size)
     make_room(g, batch);
     int out_rank = glue_batch_dims(&net->out, n, out_dim);
     SEXP out = PROTECT(glue_new_array(out_rank, out_dim));
-    double next_look = 0.05, done_since = 0;
+    double work = 0; /* a rough clock, in seconds: about a ns a weight and sample */
     for (size_t first = 0; first < n; first += batch) {
         size_t rows = n - first < batch ? n - first : batch;
         uint64_t mode = glue_enter();
@@ -353,10 +346,10 @@ SEXP ffi_net_predict(SEXP ptr, SEXP x, SEXP batch_size)
             UNPROTECT(1);
             return Rf_ScalarLogical(NA_LOGICAL);
         }
-        done_since += (double)rows * (double)net->n * 1e-9; /* a rough clock: about a ns a weight */
-        if (done_since > next_look) {
+        work += (double)rows * (double)net->n * 1e-9;
+        if (work > 0.05) {
             R_CheckUserInterrupt();
-            done_since = 0;
+            work = 0;
         }
     }
     UNPROTECT(1);

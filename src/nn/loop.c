@@ -109,8 +109,7 @@ static lam_status make_metrics(lam_loop *loop, const lam_metric_list *list, lam_
     return LAM_OK;
 }
 
-/* Room for batches of `batch` samples. */
-static lam_status make_room(lam_loop *loop, size_t batch, lam_error *err)
+static void free_room(lam_loop *loop)
 {
     lam_free(loop->x);
     lam_free(loop->y);
@@ -122,6 +121,12 @@ static lam_status make_room(lam_loop *loop, size_t batch, lam_error *err)
     loop->x = loop->y = loop->w = loop->scale = loop->pred = NULL;
     loop->value = NULL;
     loop->plan = NULL;
+}
+
+/* Room for batches of `batch` samples. */
+static lam_status make_room(lam_loop *loop, size_t batch, lam_error *err)
+{
+    free_room(loop);
     loop->batch = batch;
     size_t rows = lam_mul(batch, loop->per);
     void *p = NULL;
@@ -182,18 +187,12 @@ void lam_loop_free(lam_loop *loop)
 {
     if (!loop)
         return;
+    free_room(loop);
     lam_free(loop->order);
-    lam_free(loop->x);
-    lam_free(loop->y);
-    lam_free(loop->w);
-    lam_free(loop->scale);
-    lam_free(loop->pred);
-    lam_free(loop->value);
     lam_free(loop->metric);
     lam_free(loop->state);
     lam_free(loop->states);
     lam_free(loop->good);
-    lam_plan_free(loop->plan);
     lam_free(loop);
 }
 
