@@ -4,9 +4,12 @@
  *   configure  reads the arguments into type->config_size zeroed bytes (layer->config)
  *   build      is told the input shape; sets layer->out, declares weights (lam_layer_add_weight) and
  *              says how much memory a pass needs
+ *   prepare    once a batch, before forward: brings weights into the form that passes want
  *   forward    y = f(x) for `rows` samples
  *   backward   given dy: dx (unless NULL) and the gradients of the weights
- * Forward and backward cannot fail and allocate nothing. */
+ * Prepare, forward and backward cannot fail and allocate nothing.  A batch may come in parts, each
+ * with its own cache, one after the other or on several threads at once; a layer that must see the
+ * whole batch together sets LAM_LAYER_WHOLE_BATCH. */
 #ifndef LAM_NN_LAYER_H
 #define LAM_NN_LAYER_H
 
@@ -45,6 +48,8 @@ typedef struct lam_pass {
     bool add;
     char *cache;            /* cache_row * rows + cache_fixed bytes, kept from forward to backward */
     char *scratch;          /* scratch_row * rows + scratch_fixed bytes, this call only */
+    char *prepared;         /* layer->prepared bytes: written by prepare, read by the passes */
+    bool backward_follows;  /* false: forward need keep nothing in the cache */
     bool training;          /* dropout, noise, batch statistics */
     bool update_state;      /* move running statistics (only ever set together with training) */
     bool linear;            /* leave the layer's closing activation out, forward and backward: the
@@ -58,7 +63,8 @@ struct lam_layer;
 enum {
     LAM_LAYER_INPLACE = 1,  /* y may be x (given that nobody else needs x), dx may be dy */
     LAM_LAYER_NEEDS_X = 2,  /* backward reads x */
-    LAM_LAYER_NEEDS_Y = 4   /* backward reads y */
+    LAM_LAYER_NEEDS_Y = 4,  /* backward reads y */
+    LAM_LAYER_WHOLE_BATCH = 8 /* the samples of a batch depend on each other */
 };
 
 typedef struct lam_layer_type {
@@ -66,6 +72,7 @@ typedef struct lam_layer_type {
     size_t config_size;
     lam_status (*configure)(struct lam_layer *layer, const lam_args *args, lam_error *err);
     lam_status (*build)(struct lam_layer *layer, lam_error *err);
+    void (*prepare)(const struct lam_layer *layer, const lam_pass *pass); /* NULL: nothing to do */
     void (*forward)(const struct lam_layer *layer, const lam_pass *pass);
     void (*backward)(const struct lam_layer *layer, const lam_pass *pass);
     /* The activation that ends the layer, or NULL.  A layer that gives one honours pass->linear. */
@@ -86,6 +93,7 @@ typedef struct lam_layer {
     size_t in_count, out_count;
     unsigned flags;         /* LAM_LAYER_*; build sets them */
     size_t cache_row, cache_fixed, scratch_row, scratch_fixed; /* bytes; build sets them */
+    size_t prepared;        /* bytes; build sets them */
     int n_weights;
     lam_weight weight[LAM_MAX_WEIGHTS];
     lam_regularizer activity; /* penalty on the outputs, divided by the batch size; the network

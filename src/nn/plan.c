@@ -58,6 +58,7 @@ static void lay_out(lam_plan *plan, lam_plan_kind kind, arena *a)
         else
             y = place(a, lam_mul(l->out_count, floats));
         plan->y[i] = y;
+        plan->prepared[i] = place(a, l->prepared);
         if (plan->backward)
             plan->cache[i] = place(a, cache);
         else
@@ -97,6 +98,9 @@ lam_status lam_plan_new(lam_plan **out, const lam_net *net, int from, int to, si
     if ((status = lam_new(&p, (size_t)net->n_layers + 1, sizeof(char *), "a plan", err)) != LAM_OK)
         goto failed;
     plan->cache = p;
+    if ((status = lam_new(&p, (size_t)net->n_layers + 1, sizeof(char *), "a plan", err)) != LAM_OK)
+        goto failed;
+    plan->prepared = p;
     arena a = {NULL, 0};
     lay_out(plan, kind, &a);
     if ((status = lam_new(&p, a.used, 1, "the activations of a batch", err)) != LAM_OK)
@@ -118,6 +122,7 @@ void lam_plan_free(lam_plan *plan)
         return;
     lam_free(plan->y);
     lam_free(plan->cache);
+    lam_free(plan->prepared);
     lam_free(plan->arena);
     lam_free(plan);
 }
@@ -128,6 +133,7 @@ static lam_pass start_pass(const lam_plan *plan, const lam_run *run)
         .rows = run->rows,
         .weights = plan->net->weights,
         .scratch = plan->scratch,
+        .backward_follows = plan->backward,
         .training = run->training,
         .update_state = run->update_state && run->training,
         .seed = run->seed,
@@ -145,7 +151,10 @@ const float *lam_plan_forward(lam_plan *plan, const float *x, const lam_run *run
         pass.x = x;
         pass.y = plan->y[i];
         pass.cache = plan->cache[i];
+        pass.prepared = plan->prepared[i];
         pass.linear = run->linear_head && i == plan->net->n_layers - 1;
+        if (layer->type->prepare)
+            layer->type->prepare(layer, &pass);
         layer->type->forward(layer, &pass);
         if (layer->activity.l1 != 0 || layer->activity.l2 != 0)
             penalty += lam_regularizer_value(&layer->activity, run->rows * layer->out_count, pass.y);
@@ -177,6 +186,7 @@ const float *lam_plan_backward(lam_plan *plan, const float *x, const lam_run *ru
         pass.x = i > plan->from ? plan->y[i - 1] : x;
         pass.y = plan->y[i];
         pass.cache = plan->cache[i];
+        pass.prepared = plan->prepared[i];
         pass.dy = plan->gradient[side];
         pass.dx = want_dx ? plan->gradient[in_place ? side : 1 - side] : NULL;
         pass.linear = run->linear_head && i == plan->net->n_layers - 1;

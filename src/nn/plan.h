@@ -15,6 +15,7 @@ typedef struct lam_plan {
     bool input_gradient;
     float **y;             /* y[i]: output of layer i, for from <= i < to */
     char **cache;
+    char **prepared;
     char *scratch;
     float *gradient[2];
     float *grads;          /* gradients of the weights, as net->weights; NULL without backward */
