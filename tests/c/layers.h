@@ -1,0 +1,186 @@
+/* The tests of the layers: what an example of a layer type is, and what its tests may use.
+ *
+ * Each kind of layers has a file layers-<kind>.c with the definitions of its types in double
+ * precision and examples of them; LAYER_EXAMPLES(array) hands the examples to test-layers.c, which
+ * checks values, gradients against central differences, refused arguments and failing allocations. */
+#ifndef LAM_TESTS_LAYERS_H
+#define LAM_TESTS_LAYERS_H
+
+#include "nn/layer.h"
+#include "unit.h"
+
+enum { LAYER_ARGS = 12 };
+
+typedef struct example example;
+/* y of a whole pass in double precision; w is laid out as pass->weights. */
+typedef void (*reference_fn)(const example *ex, const lam_layer *layer, const lam_pass *pass,
+                             const double *x, const double *w, double *y);
+
+struct example {
+    const char *type;
+    lam_shape in, out;
+    reference_fn reference;
+    lam_arg arg[LAYER_ARGS]; /* ended by a NULL name */
+};
+
+void layer_examples(const example *ex, size_t n);
+#define LAYER_EXAMPLES(array)                                                                      \
+    __attribute__((constructor)) static void hand_over_##array(void)                               \
+    {                                                                                              \
+        layer_examples(array, sizeof array / sizeof array[0]);                                     \
+    }
+
+/* What a layer must refuse: the status and the argument that is named. */
+typedef struct refusal {
+    lam_status status;
+    const char *arg;
+    example ex;
+} refusal;
+
+void layer_refusals(const refusal *r, size_t n);
+#define LAYER_REFUSALS(array)                                                                      \
+    TEST(array##_are_refused)                                                                      \
+    {                                                                                              \
+        layer_refusals(array, sizeof array / sizeof array[0]);                                     \
+    }
+
+/* The name and shape of one of a layer's weights, and whether it is trained. */
+typedef struct named_weight {
+    int weight;
+    const char *name;
+    lam_shape shape;
+    bool trainable;
+    example ex;
+} named_weight;
+
+void layer_weights(const named_weight *w, size_t n);
+#define LAYER_WEIGHTS(array)                                                                       \
+    TEST(array##_have_keras_names_and_shapes)                                                      \
+    {                                                                                              \
+        layer_weights(array, sizeof array / sizeof array[0]);                                      \
+    }
+
+#define NUMBERS(name, ...)                                                                         \
+    {                                                                                              \
+        name, LAM_ARG_NUMBERS, sizeof((const double[]){__VA_ARGS__}) / sizeof(double),             \
+            (const double[]){__VA_ARGS__}, NULL, NULL                                              \
+    }
+#define STRING(name, value)                                                                        \
+    {                                                                                              \
+        name, LAM_ARG_STRINGS, 1, NULL, (const char *const[]){value}, NULL                         \
+    }
+#define SHAPE(...)                                                                                 \
+    {                                                                                              \
+        sizeof((const size_t[]){__VA_ARGS__}) / sizeof(size_t),                                    \
+        {                                                                                          \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
+
+static inline lam_args args_of(const example *ex)
+{
+    lam_args args = {0, ex->arg};
+    while (args.n < LAYER_ARGS && ex->arg[args.n].name)
+        args.n++;
+    return args;
+}
+
+static inline double number(const example *ex, const char *name, size_t i, double otherwise)
+{
+    lam_args args = args_of(ex);
+    const lam_arg *arg = lam_args_get(&args, name);
+    return arg && i < arg->n ? arg->numbers[i] : otherwise;
+}
+
+static inline size_t length(const example *ex, const char *name)
+{
+    lam_args args = args_of(ex);
+    const lam_arg *arg = lam_args_get(&args, name);
+    return arg ? arg->n : 0;
+}
+
+/* The index of element i along each dimension. */
+static inline void unravel(const lam_shape *shape, size_t i, size_t *index)
+{
+    for (int d = shape->rank - 1; d >= 0; d--) {
+        index[d] = i % shape->dim[d];
+        i /= shape->dim[d];
+    }
+}
+
+static inline size_t ravel(const lam_shape *shape, const size_t *index)
+{
+    size_t at = 0;
+    for (int d = 0; d < shape->rank; d++)
+        at = at * shape->dim[d] + index[d];
+    return at;
+}
+
+/* Where an array whose dimensions are the sample's or 1 holds the value for element i. */
+static inline size_t broadcast(const lam_shape *sample, const lam_shape *small, size_t i)
+{
+    size_t index[LAM_MAX_RANK];
+    unravel(sample, i, index);
+    for (int d = 0; d < sample->rank; d++)
+        if (small->dim[d] == 1)
+            index[d] = 0;
+    return ravel(small, index);
+}
+
+/* Activations of the definitions. */
+static inline double elementwise(const char *name, double x)
+{
+    if (strcmp(name, "relu") == 0)
+        return x > 0 ? x : 0;
+    if (strcmp(name, "steep_relu") == 0) /* relu with the parameters of the examples below */
+        return x >= 1.5 ? 1.5 : x >= 0.25 ? x : 0.1 * (x - 0.25);
+    if (strcmp(name, "gelu") == 0)
+        return 0.5 * x * (1 + erf(x / sqrt(2.0)));
+    if (strcmp(name, "tanh") == 0)
+        return tanh(x);
+    return x;
+}
+
+static inline void group(const char *name, size_t n, size_t stride, const double *x, double *y)
+{
+    double top = -INFINITY, sum = 0;
+    if (strcmp(name, "softmax") != 0 && strcmp(name, "log_softmax") != 0) {
+        for (size_t i = 0; i < n; i++)
+            y[i * stride] = elementwise(name, x[i * stride]);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        top = fmax(top, x[i * stride]);
+    for (size_t i = 0; i < n; i++)
+        sum += exp(x[i * stride] - top);
+    for (size_t i = 0; i < n; i++) {
+        double log_p = x[i * stride] - top - log(sum);
+        y[i * stride] = strcmp(name, "softmax") == 0 ? exp(log_p) : log_p;
+    }
+}
+
+static inline const char *activation_of(const example *ex, const lam_pass *pass)
+{
+    lam_args args = args_of(ex);
+    const lam_arg *arg = lam_args_get(&args, "activation");
+    if (!arg || pass->linear)
+        return "linear";
+    return arg->kind == LAM_ARG_STRINGS ? arg->strings[0] : "steep_relu";
+}
+
+/* One example at work. */
+typedef struct bench {
+    const example *ex;
+    lam_layer layer;
+    lam_pass pass;
+    size_t n_x, n_y, n_w;
+    float *x, *y, *dy, *dx, *weights, *grads;
+    double *x_d, *w_d, *y_d, *want_dx, *want_dw;
+} bench;
+
+bool set_up(bench *b, const example *ex, size_t rows, bool training, bool linear);
+void tear_down(bench *b);
+/* malloc() that also gives room for nothing. */
+void *room(size_t n, size_t size);
+
+#endif
