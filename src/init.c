@@ -49,6 +49,7 @@ SEXP ffi_net_set_rate(SEXP, SEXP);
 SEXP ffi_net_predict(SEXP, SEXP, SEXP);
 SEXP ffi_net_outputs(SEXP, SEXP, SEXP, SEXP, SEXP);
 SEXP ffi_net_backward(SEXP, SEXP, SEXP, SEXP);
+SEXP ffi_net_vjp(SEXP, SEXP, SEXP, SEXP, SEXP, SEXP);
 SEXP ffi_initializer(SEXP, SEXP, SEXP);
 SEXP ffi_regularizer(SEXP, SEXP);
 SEXP ffi_constraint(SEXP, SEXP);
@@ -99,6 +100,7 @@ static const R_CallMethodDef calls[] = {
     {"ffi_net_predict", (DL_FUNC)&ffi_net_predict, 3},
     {"ffi_net_outputs", (DL_FUNC)&ffi_net_outputs, 5},
     {"ffi_net_backward", (DL_FUNC)&ffi_net_backward, 4},
+    {"ffi_net_vjp", (DL_FUNC)&ffi_net_vjp, 6},
     {"ffi_initializer", (DL_FUNC)&ffi_initializer, 3},
     {"ffi_regularizer", (DL_FUNC)&ffi_regularizer, 2},
     {"ffi_constraint", (DL_FUNC)&ffi_constraint, 2},

@@ -432,3 +432,53 @@ SEXP ffi_net_backward(SEXP ptr, SEXP x, SEXP gradient, SEXP training)
     UNPROTECT(2);
     return out;
 }
+
+/* Layers from..to - 1 (0-based) at x, the input of layer `from`, and what is sent back through them:
+ * list(outputs =, gradient =) with gradient = sum(seed * outputs) derived by x.  linear: the last of
+ * these layers without its closing activation.  Nothing is random, and no penalty counts: the pass
+ * runs on a copy of the network's description, weights shared, that ends with the last layer. */
+SEXP ffi_net_vjp(SEXP ptr, SEXP x, SEXP seed, SEXP from, SEXP to, SEXP linear)
+{
+    const char *names[] = {"outputs", "gradient", ""};
+    const lam_net *net = glue_get_net(ptr)->net;
+    size_t rows, d, seed_rows, seed_d, dim[LAM_MAX_RANK + 1];
+    int start = (int)glue_count(from, "from"), end = (int)glue_count(to, "to");
+    if (start >= end || end > net->n_layers)
+        Rf_error("lamina: no layers from %d to %d", start, end);
+    const float *values = glue_floats(x, &rows, &d, "x");
+    const float *dy = glue_floats(seed, &seed_rows, &seed_d, "seed");
+    const lam_layer *last = &net->layers[end - 1];
+    const lam_shape *in = &net->layers[start].in;
+    if (d != lam_shape_count(in) || seed_rows != rows || seed_d != last->out_count)
+        Rf_error("lamina: shapes do not fit the network");
+
+    lam_net part = *net;
+    part.n_layers = end;
+    part.layers = (lam_layer *)R_alloc((size_t)end, sizeof(lam_layer));
+    memcpy(part.layers, net->layers, (size_t)end * sizeof(lam_layer));
+    for (int i = start; i < end; i++)
+        part.layers[i].activity = (lam_regularizer){0};
+
+    lam_error err;
+    lam_plan *plan = NULL;
+    SEXP plan_ptr = PROTECT(glue_new_pointer("plan", free_plan, ptr));
+    glue_check(lam_plan_new(&plan, &part, start, end, rows, LAM_PLAN_TRAIN_INPUT, &err), &err);
+    R_SetExternalPtrAddr(plan_ptr, plan);
+    SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+    lam_run run = {
+        .rows = rows,
+        .linear_head = glue_flag(linear, "linear") && last->type->closing && last->type->closing(last),
+    };
+    uint64_t mode = glue_enter();
+    const float *y = lam_plan_forward(plan, values, &run);
+    memcpy(lam_plan_output_gradient(plan), dy, rows * seed_d * sizeof(float));
+    const float *dx = lam_plan_backward(plan, values, &run, false);
+    glue_leave(mode);
+    int rank = glue_batch_dims(&last->out, rows, dim);
+    SET_VECTOR_ELT(out, 0, glue_array(y, rank, dim));
+    rank = glue_batch_dims(in, rows, dim);
+    SET_VECTOR_ELT(out, 1, glue_array(dx, rank, dim));
+    free_plan(plan_ptr);
+    UNPROTECT(2);
+    return out;
+}
