@@ -394,7 +394,7 @@ SEXP ffi_net_outputs(SEXP ptr, SEXP x, SEXP layers, SEXP from, SEXP training)
     for (R_xlen_t i = 0; i < n; i++) {
         int at = INTEGER(layers)[i];
         int rank = glue_batch_dims(&net->layers[at].out, rows, dim);
-        SET_VECTOR_ELT(out, i, glue_array(plan->y[at], rank, dim));
+        SET_VECTOR_ELT(out, i, glue_array(lam_plan_output(plan, at), rank, dim));
     }
     free_plan(plan_ptr);
     UNPROTECT(2);

@@ -54,6 +54,11 @@ lam_activation_fn lam_activation_kernel(lam_act_id id)
 }
 
 /* These find from y which side of the threshold x was on, unless a parameter has the wrong sign. */
+bool lam_activation_is_relu(const lam_activation *act)
+{
+    return act->id == LAM_ACT_relu && act->par[0] == 0.0f && act->par[1] == INFINITY && act->par[2] == 0.0f;
+}
+
 bool lam_activation_needs_x(const lam_activation *act)
 {
     switch (act->id) {

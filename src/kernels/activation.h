@@ -38,6 +38,8 @@ extern const char *const lam_activation_aliases[];
 /* Whether backward reads x; where not, its x may be NULL.  The type's needs_x, but for relu,
  * leaky_relu and elu with unusual parameters, such as a negative slope. */
 bool lam_activation_needs_x(const lam_activation *act);
+/* The plain rectifier, max(x, 0)? */
+bool lam_activation_is_relu(const lam_activation *act);
 
 /* y = activation(x) over rows x d numbers.  y may be x. */
 void lam_activation_forward(const lam_activation *act, size_t rows, size_t d, const float *x, float *y);

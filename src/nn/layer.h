@@ -49,6 +49,8 @@ typedef struct lam_pass {
     char *cache;            /* cache_row * rows + cache_fixed bytes, kept from forward to backward */
     char *scratch;          /* scratch_row * rows + scratch_fixed bytes, this call only */
     char *prepared;         /* layer->prepared bytes: written by prepare, read by the passes */
+    bool rectified;         /* x is a rectifier's output, and where the greatest x is 0, backward is to
+                               hand on no gradient: the rectifier leaves its slope to this layer */
     bool backward_follows;  /* false: forward need keep nothing in the cache */
     bool training;          /* dropout, noise, batch statistics */
     bool update_state;      /* move running statistics (only ever set together with training) */
@@ -64,7 +66,8 @@ enum {
     LAM_LAYER_INPLACE = 1,  /* y may be x (given that nobody else needs x), dx may be dy */
     LAM_LAYER_NEEDS_X = 2,  /* backward reads x */
     LAM_LAYER_NEEDS_Y = 4,  /* backward reads y */
-    LAM_LAYER_WHOLE_BATCH = 8 /* the samples of a batch depend on each other */
+    LAM_LAYER_WHOLE_BATCH = 8, /* the samples of a batch depend on each other */
+    LAM_LAYER_MAXIMUM = 16  /* hands on the greatest of several inputs and honours pass->rectified */
 };
 
 typedef struct lam_layer_type {

@@ -4,6 +4,81 @@
 #include "base/threads.h"
 #include "kernels/kernels.h"
 
+#include <string.h>
+
+/* ---- segments --------------------------------------------------------------------------------- */
+
+/* A part's input and output should stay in the second cache; a batch that does so by itself needs no
+ * parts.  A lane sums up the gradients of so many weights at most. */
+static const size_t part_bytes = (size_t)1 << 19, least_batch_bytes = (size_t)1 << 20, most_weights = 1 << 16;
+enum { LEAST_PARTS = 4 };
+
+static bool has_penalty(const lam_layer *layer)
+{
+    return layer->activity.l1 != 0 || layer->activity.l2 != 0;
+}
+
+static size_t weight_count(const lam_layer *l)
+{
+    size_t n = 0;
+    for (int w = 0; w < l->n_weights; w++)
+        n += l->weight[w].count;
+    return n;
+}
+
+/* Goes depth first: does not read more weights than numbers of the sample, or hardly so. */
+static bool goes_deep(const lam_layer *l)
+{
+    size_t n = weight_count(l);
+    return !(l->flags & LAM_LAYER_WHOLE_BATCH) && !has_penalty(l) && n <= most_weights &&
+           n <= 4 * (l->in_count + l->out_count);
+}
+
+/* Samples in a part of the layers from .. to, or 0 where parts do not pay. */
+static size_t part_size(const lam_plan *plan, int from, int to)
+{
+    size_t widest = 1, all = 0;
+    for (int i = from; i < to; i++) {
+        const lam_layer *l = &plan->net->layers[i];
+        size_t width = lam_mul(lam_add(l->in_count, l->out_count), sizeof(float));
+        widest = width > widest ? width : widest;
+        all = lam_add(all, width);
+    }
+    size_t part = part_bytes / widest ? part_bytes / widest : 1;
+    bool pays = to - from > 1 && lam_mul(all, plan->rows) > least_batch_bytes &&
+                plan->rows / part >= LEAST_PARTS;
+    return pays ? part : 0;
+}
+
+static void add_segment(lam_plan *plan, int from, int to, size_t part)
+{
+    lam_segment s = {.from = from, .to = to, .part = part};
+    for (int i = from; i < to; i++) {
+        const lam_layer *l = &plan->net->layers[i];
+        if (l->n_weights == 0)
+            continue;
+        const lam_weight *last = &l->weight[l->n_weights - 1];
+        if (s.end == 0)
+            s.begin = l->weight[0].offset;
+        s.end = last->offset + last->count;
+    }
+    plan->segment[plan->n_segments++] = s;
+}
+
+static void cut_segments(lam_plan *plan, lam_plan_kind kind)
+{
+    for (int i = plan->from, to; i < plan->to; i = to) {
+        for (to = i; to < plan->to && goes_deep(&plan->net->layers[to]);)
+            to++;
+        size_t part = kind == LAM_PLAN_KEEP ? 0 : part_size(plan, i, to);
+        if (part == 0 && to == i)
+            to++;
+        add_segment(plan, i, to, part);
+    }
+}
+
+/* ---- memory ----------------------------------------------------------------------------------- */
+
 /* Lays buffers out one behind the other; base == NULL only measures. */
 typedef struct arena {
     char *base;
@@ -17,6 +92,11 @@ static void *place(arena *a, size_t bytes)
     return a->base ? a->base + at : NULL;
 }
 
+static size_t max_size(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 static bool works_in_place(const lam_plan *plan, int i)
 {
     const lam_layer *layers = plan->net->layers;
@@ -25,54 +105,133 @@ static bool works_in_place(const lam_plan *plan, int i)
     return !plan->backward || !(layers[i - 1].flags & LAM_LAYER_NEEDS_Y);
 }
 
-static size_t max_size(size_t a, size_t b)
+/* Does the way back read the output of layer i? */
+static bool is_needed(const lam_plan *plan, int i)
 {
-    return a > b ? a : b;
+    const lam_layer *l = &plan->net->layers[i];
+    bool by_itself = (l->flags & LAM_LAYER_NEEDS_Y) && !plan->step[i].rectified;
+    return plan->backward && (by_itself || (i + 1 < plan->to && (l[1].flags & LAM_LAYER_NEEDS_X)));
+}
+
+/* A maximum of what a rectifier put out hands no gradient to a 0; then the rectifier's own slope, 1
+ * everywhere else, has nothing to add. */
+static bool is_rectified(const lam_plan *plan, int i)
+{
+    const lam_layer *l = &plan->net->layers[i];
+    return i + 1 < plan->to && (l[1].flags & LAM_LAYER_MAXIMUM) && l->type->closing &&
+           l->type->closing(l) && lam_activation_is_relu(l->type->closing(l)) && !has_penalty(l);
+}
+
+/* Bytes that one part of segment s takes: the widest output within, scratch, cache. */
+typedef struct needs {
+    size_t buffer, scratch, cache, weights;
+} needs;
+
+static void measure(const lam_plan *plan, const lam_segment *s, needs *n)
+{
+    size_t part = s->part ? s->part : plan->rows;
+    for (int i = s->from; i < s->to; i++) {
+        const lam_layer *l = &plan->net->layers[i];
+        if (i > s->from)
+            n->buffer = max_size(n->buffer, lam_mul(l->in_count, lam_mul(part, sizeof(float))));
+        n->scratch = max_size(n->scratch, lam_add(lam_mul(l->scratch_row, part), l->scratch_fixed));
+        n->cache = max_size(n->cache, lam_add(lam_mul(l->cache_row, part), l->cache_fixed));
+    }
+    n->weights = max_size(n->weights, lam_mul(s->end - s->begin, sizeof(float)));
+}
+
+/* What the passes need for themselves: once for the whole batch, and once a lane. */
+static void place_workrooms(lam_plan *plan, arena *a)
+{
+    needs whole = {0}, part = {0};
+    bool any = false;
+    for (const lam_segment *s = plan->segment; s < plan->segment + plan->n_segments; s++) {
+        measure(plan, s, s->part ? &part : &whole);
+        any |= s->part > 0;
+    }
+    plan->scratch = place(a, whole.scratch);
+    plan->cache = place(a, plan->backward ? 0 : whole.cache);
+    for (int k = 0; any && k < LAM_LANES; k++) {
+        plan->lane[k].buffer[0] = place(a, part.buffer);
+        plan->lane[k].buffer[1] = place(a, part.buffer);
+        plan->lane[k].scratch = place(a, part.scratch);
+        plan->lane[k].cache = place(a, plan->backward ? 0 : part.cache);
+        plan->lane[k].grads = place(a, plan->backward ? part.weights : 0);
+    }
+}
+
+/* Where the outputs of a segment go.  shared: two buffers for those that nobody needs later. */
+static void place_outputs(lam_plan *plan, const lam_segment *s, lam_plan_kind kind, arena *a,
+                          float *const shared[2], int *turn)
+{
+    int side = 0;
+    for (int i = s->from, last; i < s->to; i++) {
+        lam_step *step = &plan->step[i];
+        if (kind != LAM_PLAN_KEEP && works_in_place(plan, i)) {
+            step->y = step[-1].y;
+            step->side = step[-1].side;
+            continue;
+        }
+        bool whole = s->part == 0 || is_needed(plan, i);
+        for (last = i; last + 1 < s->to && works_in_place(plan, last + 1); last++)
+            whole |= is_needed(plan, last + 1); /* it stands in the same place */
+        whole |= last + 1 == s->to;
+        step->side = side ^= 1;
+        if (!whole)
+            step->y = NULL;
+        else if (kind == LAM_PLAN_PREDICT)
+            step->y = shared[*turn ^= 1];
+        else
+            step->y = place(a, lam_mul(plan->net->layers[i].out_count, lam_mul(plan->rows, sizeof(float))));
+    }
+}
+
+static void place_caches(lam_plan *plan, const lam_segment *s, arena *a)
+{
+    size_t part = s->part ? s->part : plan->rows;
+    size_t parts = s->part ? plan->rows / s->part + 1 : 1;
+    for (int i = s->from; i < s->to; i++) {
+        const lam_layer *l = &plan->net->layers[i];
+        lam_step *step = &plan->step[i];
+        size_t bytes = lam_add(lam_mul(l->cache_row, part), l->cache_fixed);
+        step->cache_part = lam_mul(lam_add(bytes, LAM_ALIGN - 1) / LAM_ALIGN, LAM_ALIGN);
+        if (plan->backward)
+            step->cache = place(a, lam_mul(step->cache_part, parts));
+        step->prepared = place(a, l->prepared);
+    }
+}
+
+/* The widest output, or with gradients the widest input or output, that the whole batch has at once. */
+static size_t widest(const lam_plan *plan, bool gradients)
+{
+    size_t most = 1;
+    for (const lam_segment *s = plan->segment; s < plan->segment + plan->n_segments; s++)
+        for (int i = s->from; i < s->to; i++) {
+            const lam_layer *l = &plan->net->layers[i];
+            if (s->part == 0 || i + 1 == s->to)
+                most = max_size(most, l->out_count);
+            if (gradients && (s->part == 0 || i == s->from) && (i > plan->from || plan->input_gradient))
+                most = max_size(most, l->in_count);
+        }
+    return lam_mul(most, lam_mul(plan->rows, sizeof(float)));
 }
 
 static void lay_out(lam_plan *plan, lam_plan_kind kind, arena *a)
 {
-    const lam_layer *layers = plan->net->layers;
-    size_t floats = lam_mul(plan->rows, sizeof(float));
-    size_t widest = 1, scratch = 0;
-    for (int i = plan->from; i < plan->to; i++) {
-        const lam_layer *l = &layers[i];
-        widest = max_size(widest, max_size(l->out_count, i > plan->from || plan->input_gradient ? l->in_count : 1));
-        scratch = max_size(scratch, lam_add(lam_mul(l->scratch_row, plan->rows), l->scratch_fixed));
-    }
     float *shared[2] = {NULL, NULL};
-    if (kind == LAM_PLAN_PREDICT)
-        for (int k = 0; k < 2; k++)
-            shared[k] = place(a, lam_mul(widest, floats));
-    size_t shared_cache = 0;
     int turn = 0;
-    for (int i = plan->from; i < plan->to; i++) {
-        const lam_layer *l = &layers[i];
-        size_t cache = lam_add(lam_mul(l->cache_row, plan->rows), l->cache_fixed);
-        bool in_place = kind != LAM_PLAN_KEEP && works_in_place(plan, i);
-        float *y;
-        if (in_place)
-            y = plan->y[i - 1];
-        else if (kind == LAM_PLAN_PREDICT)
-            y = shared[turn ^= 1];
-        else
-            y = place(a, lam_mul(l->out_count, floats));
-        plan->y[i] = y;
-        plan->prepared[i] = place(a, l->prepared);
-        if (plan->backward)
-            plan->cache[i] = place(a, cache);
-        else
-            shared_cache = max_size(shared_cache, cache);
+    for (int k = 0; kind == LAM_PLAN_PREDICT && k < 2; k++)
+        shared[k] = place(a, widest(plan, false));
+    for (int i = plan->from; i < plan->to; i++)
+        plan->step[i].rectified = is_rectified(plan, i);
+    for (const lam_segment *s = plan->segment; s < plan->segment + plan->n_segments; s++) {
+        place_outputs(plan, s, kind, a, shared, &turn);
+        place_caches(plan, s, a);
     }
-    if (!plan->backward) {
-        char *cache = place(a, shared_cache);
-        for (int i = plan->from; i < plan->to; i++)
-            plan->cache[i] = cache;
-    }
-    plan->scratch = place(a, scratch);
+    place_workrooms(plan, a);
     if (plan->backward) {
-        plan->gradient[0] = place(a, lam_mul(widest, floats));
-        plan->gradient[1] = place(a, lam_mul(widest, floats));
+        plan->gradient[0] = place(a, widest(plan, true));
+        plan->gradient[1] = place(a, widest(plan, true));
         plan->grads = place(a, lam_mul(plan->net->n, sizeof(float)));
     }
 }
@@ -92,15 +251,13 @@ lam_status lam_plan_new(lam_plan **out, const lam_net *net, int from, int to, si
     plan->rows = rows;
     plan->backward = kind >= LAM_PLAN_TRAIN;
     plan->input_gradient = kind == LAM_PLAN_TRAIN_INPUT;
-    if ((status = lam_new(&p, (size_t)net->n_layers + 1, sizeof(float *), "a plan", err)) != LAM_OK)
+    if ((status = lam_new(&p, (size_t)net->n_layers + 1, sizeof(lam_step), "a plan", err)) != LAM_OK)
         goto failed;
-    plan->y = p;
-    if ((status = lam_new(&p, (size_t)net->n_layers + 1, sizeof(char *), "a plan", err)) != LAM_OK)
+    plan->step = p;
+    if ((status = lam_new(&p, (size_t)net->n_layers + 1, sizeof(lam_segment), "a plan", err)) != LAM_OK)
         goto failed;
-    plan->cache = p;
-    if ((status = lam_new(&p, (size_t)net->n_layers + 1, sizeof(char *), "a plan", err)) != LAM_OK)
-        goto failed;
-    plan->prepared = p;
+    plan->segment = p;
+    cut_segments(plan, kind);
     arena a = {NULL, 0};
     lay_out(plan, kind, &a);
     if ((status = lam_new(&p, a.used, 1, "the activations of a batch", err)) != LAM_OK)
@@ -120,48 +277,186 @@ void lam_plan_free(lam_plan *plan)
 {
     if (!plan)
         return;
-    lam_free(plan->y);
-    lam_free(plan->cache);
-    lam_free(plan->prepared);
+    lam_free(plan->step);
+    lam_free(plan->segment);
     lam_free(plan->arena);
     lam_free(plan);
 }
 
-static lam_pass start_pass(const lam_plan *plan, const lam_run *run)
+/* ---- passes ----------------------------------------------------------------------------------- */
+
+/* Rows first .. first + rows of the batch on their way through a segment: all of them at once, or a
+ * part in a lane. */
+typedef struct trip {
+    lam_plan *plan;
+    const lam_run *run;
+    const lam_segment *segment;
+    const float *x;         /* the segment's input, of the whole batch */
+    const float *dy;        /* and the gradients by its output and input */
+    float *dx;
+    size_t first, rows;
+    int lane;               /* -1: the whole batch */
+    float *grads;
+    bool add;
+    int lowest;             /* backward ends here */
+} trip;
+
+static lam_pass pass_of(const trip *t)
 {
+    const lam_plan *plan = t->plan;
     return (lam_pass){
-        .rows = run->rows,
+        .rows = t->rows,
         .weights = plan->net->weights,
-        .scratch = plan->scratch,
+        .scratch = t->lane < 0 ? plan->scratch : plan->lane[t->lane].scratch,
         .backward_follows = plan->backward,
-        .training = run->training,
-        .update_state = run->update_state && run->training,
-        .seed = run->seed,
-        .step = run->step,
-        .first_row = run->first_row,
+        .training = t->run->training,
+        .update_state = t->run->update_state && t->run->training,
+        .seed = t->run->seed,
+        .step = t->run->step,
+        .first_row = t->run->first_row + t->first,
+        .grads = t->grads,
+        .add = t->add,
     };
+}
+
+/* The output of layer i for the rows of the trip; of the layer before the segment: its input. */
+static float *output_of(const trip *t, int i)
+{
+    const lam_plan *plan = t->plan;
+    const lam_step *step = &plan->step[i];
+    return step->y ? step->y + t->first * plan->net->layers[i].out_count : plan->lane[t->lane].buffer[step->side];
+}
+
+static const float *input_of(const trip *t, int i)
+{
+    if (i == t->segment->from)
+        return t->x + t->first * t->plan->net->layers[i].in_count;
+    return output_of(t, i - 1);
+}
+
+static void enter_layer(const trip *t, int i, lam_pass *pass)
+{
+    const lam_plan *plan = t->plan;
+    const lam_step *step = &plan->step[i];
+    if (step->cache)
+        pass->cache = step->cache + (t->lane < 0 ? 0 : t->first / t->segment->part * step->cache_part);
+    else
+        pass->cache = t->lane < 0 ? plan->cache : plan->lane[t->lane].cache;
+    pass->prepared = step->prepared;
+    pass->x = input_of(t, i);
+    pass->y = output_of(t, i);
+    pass->linear = t->run->linear_head && i == plan->net->n_layers - 1;
+    pass->rectified = i > plan->from && step[-1].rectified;
+}
+
+static void go_forward(const trip *t)
+{
+    lam_pass pass = pass_of(t);
+    for (int i = t->segment->from; i < t->segment->to; i++) {
+        const lam_layer *layer = &t->plan->net->layers[i];
+        enter_layer(t, i, &pass);
+        layer->type->forward(layer, &pass);
+    }
+}
+
+/* A part's gradients go from one of the lane's buffers to the other, between the whole arrays at both
+ * ends. */
+static void go_backward(const trip *t)
+{
+    const lam_plan *plan = t->plan;
+    const lam_segment *s = t->segment;
+    lam_pass pass = pass_of(t);
+    const float *dy = t->dy + t->first * plan->net->layers[s->to - 1].out_count;
+    for (int i = s->to - 1, side = 0; i >= s->from && i >= t->lowest; i--) {
+        const lam_layer *layer = &plan->net->layers[i];
+        enter_layer(t, i, &pass);
+        pass.linear |= plan->step[i].rectified;
+        pass.dy = dy;
+        if (i == t->lowest && !plan->input_gradient)
+            pass.dx = NULL;
+        else if (i == s->from)
+            pass.dx = t->dx + t->first * layer->in_count;
+        else
+            pass.dx = plan->lane[t->lane].buffer[side ^= 1];
+        layer->type->backward(layer, &pass);
+        dy = pass.dx;
+    }
+}
+
+/* Parts of a batch, shared out among the lanes. */
+typedef struct convoy {
+    trip trip;
+    size_t rows, parts, lanes;
+    void (*go)(const trip *t);
+} convoy;
+
+static void run_lane(void *arg, size_t lane, int worker)
+{
+    const convoy *c = arg;
+    const lam_segment *s = c->trip.segment;
+    size_t begin = c->parts * lane / c->lanes, end = c->parts * (lane + 1) / c->lanes;
+    trip t = c->trip;
+    (void)worker;
+    t.lane = (int)lane;
+    if (t.plan->backward)
+        t.grads = t.plan->lane[lane].grads - s->begin;
+    for (size_t p = begin; p < end; p++) {
+        t.first = p * s->part;
+        t.rows = c->rows - t.first < s->part ? c->rows - t.first : s->part;
+        t.add = p > begin;
+        c->go(&t);
+    }
+}
+
+static size_t run_convoy(const trip *t, void (*go)(const trip *t))
+{
+    size_t part = t->segment->part, parts = (t->run->rows + part - 1) / part;
+    convoy c = {*t, t->run->rows, parts, parts < LAM_LANES ? parts : LAM_LANES, go};
+    lam_parallel(c.lanes, run_lane, &c);
+    return c.lanes;
+}
+
+static trip whole_trip(lam_plan *plan, const lam_run *run, const lam_segment *s, const float *x)
+{
+    return (trip){.plan = plan,
+                  .run = run,
+                  .segment = s,
+                  .x = s->from == plan->from ? x : plan->step[s->from - 1].y,
+                  .rows = run->rows,
+                  .lane = -1};
+}
+
+static void prepare_layers(lam_plan *plan, const lam_run *run)
+{
+    trip t = whole_trip(plan, run, plan->segment, NULL);
+    lam_pass pass = pass_of(&t);
+    for (int i = plan->from; i < plan->to; i++) {
+        const lam_layer *layer = &plan->net->layers[i];
+        pass.prepared = plan->step[i].prepared;
+        if (layer->type->prepare)
+            layer->type->prepare(layer, &pass);
+    }
 }
 
 const float *lam_plan_forward(lam_plan *plan, const float *x, const lam_run *run)
 {
-    lam_pass pass = start_pass(plan, run);
     double penalty = 0;
-    for (int i = plan->from; i < plan->to; i++) {
-        const lam_layer *layer = &plan->net->layers[i];
-        pass.x = x;
-        pass.y = plan->y[i];
-        pass.cache = plan->cache[i];
-        pass.prepared = plan->prepared[i];
-        pass.linear = run->linear_head && i == plan->net->n_layers - 1;
-        if (layer->type->prepare)
-            layer->type->prepare(layer, &pass);
-        layer->type->forward(layer, &pass);
-        if (layer->activity.l1 != 0 || layer->activity.l2 != 0)
-            penalty += lam_regularizer_value(&layer->activity, run->rows * layer->out_count, pass.y);
-        x = pass.y;
+    prepare_layers(plan, run);
+    for (const lam_segment *s = plan->segment; s < plan->segment + plan->n_segments; s++) {
+        trip t = whole_trip(plan, run, s, x);
+        if (s->part) {
+            run_convoy(&t, go_forward);
+            continue;
+        }
+        go_forward(&t);
+        for (int i = s->from; i < s->to; i++) {
+            const lam_layer *layer = &plan->net->layers[i];
+            if (has_penalty(layer))
+                penalty += lam_regularizer_value(&layer->activity, run->rows * layer->out_count, plan->step[i].y);
+        }
     }
     plan->activity_penalty = run->rows ? penalty / (double)run->rows : 0;
-    return x;
+    return plan->step[plan->to - 1].y;
 }
 
 float *lam_plan_output_gradient(lam_plan *plan)
@@ -169,32 +464,70 @@ float *lam_plan_output_gradient(lam_plan *plan)
     return plan->gradient[0];
 }
 
-const float *lam_plan_backward(lam_plan *plan, const float *x, const lam_run *run, bool add)
+/* The whole batch back through a segment; *side is the array that holds the gradients. */
+static void back_at_once(trip *t, int *side)
 {
-    lam_pass pass = start_pass(plan, run);
-    int lowest = plan->input_gradient ? plan->from : lam_net_lowest_trained(plan->net);
-    int side = 0;
-    pass.grads = plan->grads;
-    pass.add = add;
-    for (int i = plan->to - 1; i >= plan->from && i >= lowest; i--) {
+    lam_plan *plan = t->plan;
+    lam_pass pass = pass_of(t);
+    for (int i = t->segment->to - 1; i >= t->segment->from && i >= t->lowest; i--) {
         const lam_layer *layer = &plan->net->layers[i];
-        if (layer->activity.l1 != 0 || layer->activity.l2 != 0)
-            lam_regularizer_gradient(&layer->activity, run->rows * layer->out_count, plan->y[i],
-                                     1.0f / (float)run->rows, plan->gradient[side]);
-        bool want_dx = plan->input_gradient || i > lowest;
+        if (has_penalty(layer))
+            lam_regularizer_gradient(&layer->activity, t->rows * layer->out_count, plan->step[i].y,
+                                     1.0f / (float)t->rows, plan->gradient[*side]);
+        bool want_dx = plan->input_gradient || i > t->lowest;
         bool in_place = (layer->flags & LAM_LAYER_INPLACE) != 0;
-        pass.x = i > plan->from ? plan->y[i - 1] : x;
-        pass.y = plan->y[i];
-        pass.cache = plan->cache[i];
-        pass.prepared = plan->prepared[i];
-        pass.dy = plan->gradient[side];
-        pass.dx = want_dx ? plan->gradient[in_place ? side : 1 - side] : NULL;
-        pass.linear = run->linear_head && i == plan->net->n_layers - 1;
+        enter_layer(t, i, &pass);
+        pass.linear |= plan->step[i].rectified;
+        pass.dy = plan->gradient[*side];
+        pass.dx = want_dx ? plan->gradient[in_place ? *side : 1 - *side] : NULL;
         layer->type->backward(layer, &pass);
         if (want_dx && !in_place)
-            side = 1 - side;
+            *side = 1 - *side;
+    }
+}
+
+/* The gradients that the lanes have summed up, in the order of the lanes. */
+static void add_lanes(const trip *t, size_t lanes, bool add)
+{
+    const lam_plan *plan = t->plan;
+    for (int i = t->segment->from > t->lowest ? t->segment->from : t->lowest; i < t->segment->to; i++) {
+        const lam_layer *layer = &plan->net->layers[i];
+        for (int w = 0; w < layer->n_weights; w++) {
+            const lam_weight *weight = &layer->weight[w];
+            float *sum = plan->grads + weight->offset;
+            if (!layer->trainable || !weight->trainable)
+                continue;
+            if (!add)
+                memset(sum, 0, weight->count * sizeof(float));
+            for (size_t k = 0; k < lanes; k++)
+                lam_axpy(weight->count, 1, plan->lane[k].grads + (weight->offset - t->segment->begin), sum);
+        }
+    }
+}
+
+const float *lam_plan_backward(lam_plan *plan, const float *x, const lam_run *run, bool add)
+{
+    int lowest = plan->input_gradient ? plan->from : lam_net_lowest_trained(plan->net);
+    int side = 0;
+    for (const lam_segment *s = plan->segment + plan->n_segments - 1; s >= plan->segment && s->to > lowest; s--) {
+        trip t = whole_trip(plan, run, s, x);
+        t.lowest = lowest;
+        t.grads = plan->grads;
+        t.add = add;
+        if (s->part == 0) {
+            back_at_once(&t, &side);
+            continue;
+        }
+        t.dy = plan->gradient[side];
+        t.dx = plan->gradient[side ^= 1];
+        add_lanes(&t, run_convoy(&t, go_backward), add);
     }
     return plan->input_gradient ? plan->gradient[side] : NULL;
+}
+
+const float *lam_plan_output(const lam_plan *plan, int i)
+{
+    return plan->step[i].y;
 }
 
 int lam_plan_first_bad(const lam_plan *plan, size_t rows)
@@ -204,7 +537,7 @@ int lam_plan_first_bad(const lam_plan *plan, size_t rows)
         for (int w = 0; w < layer->n_weights; w++)
             if (!lam_all_finite(layer->weight[w].count, plan->net->weights + layer->weight[w].offset))
                 return i;
-        if (!lam_all_finite(rows * layer->out_count, plan->y[i]))
+        if (!lam_all_finite(rows * layer->out_count, plan->step[i].y))
             return i;
     }
     return -1;

@@ -1,11 +1,34 @@
-/* A plan: the memory for passing up to `rows` samples through a network, all from one block.
+/* A plan: how a batch of up to `rows` samples passes through a network, and the memory for it, all
+ * from one block.
  *
- * Training keeps each layer's output until the way back (unless the next layer can work in place)
- * and two buffers for the gradients; inference needs two buffers in all. */
+ * The layers fall into segments.  Most pass on the whole batch, one layer after the other.  Where
+ * outputs are large and weights are few (convolution and what follows it), a segment goes depth
+ * first: a few samples, small enough for the second cache, pass through all of its layers before the
+ * next few begin; what backward does not need of them is never stored for the whole batch.  The parts
+ * are shared out to a fixed number of lanes, each with its own memory and its own sum of gradients; so
+ * the bits do not depend on how many threads run the lanes. */
 #ifndef LAM_NN_PLAN_H
 #define LAM_NN_PLAN_H
 
 #include "nn/net.h"
+
+enum { LAM_LANES = 8 };
+
+/* How one layer runs. */
+typedef struct lam_step {
+    float *y;          /* the output for the whole batch; NULL: in its lane, for one part only */
+    int side;          /* which of the lane's two buffers, when y is NULL */
+    char *cache;       /* for all parts; NULL where no way back follows */
+    size_t cache_part; /* bytes of one part's cache */
+    char *prepared;
+    bool rectified;    /* its rectifier's slope is left to the maximum behind it */
+} lam_step;
+
+typedef struct lam_segment {
+    int from, to;      /* layers from <= i < to */
+    size_t part;       /* samples in a part; 0: the whole batch at once */
+    size_t begin, end; /* the numbers in the flat vector of weights that are its layers' */
+} lam_segment;
 
 typedef struct lam_plan {
     const lam_net *net;
@@ -13,10 +36,17 @@ typedef struct lam_plan {
     size_t rows;
     bool backward;         /* keeps what the way back needs */
     bool input_gradient;
-    float **y;             /* y[i]: output of layer i, for from <= i < to */
-    char **cache;
-    char **prepared;
-    char *scratch;
+    lam_step *step;        /* step[i]: of layer i, for from <= i < to */
+    lam_segment *segment;
+    int n_segments;
+    char *scratch;         /* of layers that pass on the whole batch */
+    char *cache;           /* of these, where no way back follows */
+    struct {
+        float *buffer[2];  /* outputs on the way forth, gradients on the way back */
+        char *scratch;
+        char *cache;       /* where no way back follows */
+        float *grads;      /* of the segment that is at work */
+    } lane[LAM_LANES];
     float *gradient[2];
     float *grads;          /* gradients of the weights, as net->weights; NULL without backward */
     double activity_penalty; /* of the last forward pass, already divided by its rows */
@@ -46,7 +76,10 @@ const float *lam_plan_forward(lam_plan *plan, const float *x, const lam_run *run
 const float *lam_plan_backward(lam_plan *plan, const float *x, const lam_run *run, bool add);
 float *lam_plan_output_gradient(lam_plan *plan);
 
-/* The first layer whose output (or weights) holds a number that is not finite; -1 if none. */
+/* Of a KEEP plan: the output of layer i. */
+const float *lam_plan_output(const lam_plan *plan, int i);
+/* Of a KEEP plan: the first layer whose output (or weights) holds a number that is not finite; -1 if
+ * none. */
 int lam_plan_first_bad(const lam_plan *plan, size_t rows);
 
 #endif
