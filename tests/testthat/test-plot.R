@@ -1,11 +1,3 @@
-local_device <- function(env = parent.frame()) {
-  path <- withr::local_tempfile(fileext = ".png", .local_envir = env)
-  grDevices::png(path, 480, 480)
-  device <- grDevices::dev.cur()
-  withr::defer(grDevices::dev.off(device), envir = env)
-  path
-}
-
 plain_show <- list(shapes = FALSE, dtype = FALSE, names = FALSE, bias = FALSE)
 
 history_of_epochs <- function(n, validation = TRUE) {
