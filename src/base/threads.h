@@ -16,7 +16,7 @@
 
 #define LAM_MAX_THREADS 64
 /* Bytes that every worker has for itself, for packed panels and partial sums. */
-#define LAM_WORKER_SCRATCH ((size_t)1 << 20)
+#define LAM_WORKER_SCRATCH ((size_t)4 << 20)
 
 typedef void (*lam_task_fn)(void *arg, size_t task, int worker);
 
