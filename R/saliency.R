@@ -44,7 +44,7 @@
 saliency <- function(model, x, class = NULL, method = c("gradient", "smooth", "integrated"),
                      samples = 25, noise = 0.15, steps = 50, baseline = 0) {
   check_model(model, arg = "model")
-  method <- check_choice(method[1L], c("gradient", "smooth", "integrated"))
+  method <- check_choice(method[1L], c("gradient", "smooth", "integrated"), arg = "method")
   samples <- check_count(samples)
   noise <- check_number(noise, min = 0)
   steps <- check_count(steps)
