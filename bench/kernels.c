@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/fpu.h"
+#include "kernels/conv.h"
 #include "kernels/kernels.h"
 
 #define LAM_TIERED_FILE "../bench/kernels.c"
@@ -132,6 +133,87 @@ static void bench_product(lam_form form, size_t m, size_t k, size_t n, bool fuse
     lam_free(p.bias);
 }
 
+typedef struct picture {
+    lam_conv c;
+    size_t rows;
+    float *x, *y, *kernel, *bias;
+    void *prepared;
+} picture;
+
+static void conv_forward(void *arg)
+{
+    static const lam_activation relu = {LAM_ACT_relu, {0, INFINITY, 0}};
+    picture *p = arg;
+    lam_conv_forward(&p->c, p->rows, p->x, p->prepared, p->bias, &relu, NULL, p->y);
+}
+
+static void conv_input_gradient(void *arg)
+{
+    picture *p = arg;
+    lam_conv_input_gradient(&p->c, p->rows, p->y, p->prepared, p->x);
+}
+
+static void conv_kernel_gradient(void *arg)
+{
+    picture *p = arg;
+    lam_conv_kernel_gradient(&p->c, p->rows, p->x, p->y, p->kernel, false);
+}
+
+static void conv_prepare(void *arg)
+{
+    picture *p = arg;
+    lam_conv_prepare(&p->c, LAM_CONV_FORWARD | LAM_CONV_INPUT_GRADIENT, p->kernel, p->prepared);
+}
+
+/* Square pictures and kernels; same: with padding that keeps the size. */
+static void bench_conv(size_t rows, size_t size, size_t in, size_t out, size_t taps, size_t stride, bool same,
+                       size_t groups)
+{
+    static const struct {
+        const char *name;
+        timed_fn fn;
+    } parts[] = {{"forward", conv_forward}, {"input", conv_input_gradient}, {"kernel", conv_kernel_gradient}};
+    size_t pad = same ? taps / 2 : 0, result = (size + 2 * pad - taps) / stride + 1;
+    picture p = {.rows = rows};
+    p.c = (lam_conv){size, size, in, result, result, out, taps, taps, stride, stride, 1, 1, pad, pad, groups};
+    size_t n_kernel = taps * taps * in / groups * out, n_y = rows * result * result * out;
+    p.x = numbers(rows * size * size * in);
+    p.y = numbers(n_y);
+    p.kernel = numbers(n_kernel);
+    p.bias = numbers(out);
+    p.prepared = lam_alloc(lam_conv_prepared_size(&p.c, LAM_CONV_FORWARD | LAM_CONV_INPUT_GRADIENT), 1);
+    conv_prepare(&p);
+    double work = 2e-9 * (double)n_y * (double)(n_kernel / out);
+    printf("  %4zu x %3zu^2 x %3zu -> %3zu^2 x %3zu, %zu^2 /%zu%s", rows, size, in, result, out, taps, stride,
+           groups > 1 ? " depthwise" : "          ");
+    for (size_t i = 0; i < 3; i++) {
+        double top = peak(), took = seconds(parts[i].fn, &p);
+        printf("  %s %8.0f us %6.1f GF/s %3.0f %%", parts[i].name, took * 1e6, work / took, 100 * work / took / top);
+    }
+    printf("  prepare %.0f us\n", seconds(conv_prepare, &p) * 1e6);
+    lam_free(p.x);
+    lam_free(p.y);
+    lam_free(p.kernel);
+    lam_free(p.bias);
+    lam_free(p.prepared);
+}
+
+static void bench_convolutions(void)
+{
+    bench_conv(16, 28, 1, 32, 3, 1, false, 1);
+    bench_conv(16, 26, 32, 64, 3, 1, false, 1);
+    bench_conv(8, 32, 3, 32, 3, 1, true, 1);
+    bench_conv(8, 32, 32, 32, 3, 1, true, 1);
+    bench_conv(16, 8, 128, 128, 3, 1, true, 1);
+    bench_conv(16, 4, 256, 256, 3, 1, true, 1);
+    bench_conv(16, 28, 32, 64, 3, 2, true, 1);
+    bench_conv(16, 14, 64, 64, 5, 1, true, 1);
+    bench_conv(16, 28, 32, 1, 3, 1, true, 1);
+    bench_conv(16, 16, 128, 128, 1, 1, false, 1);
+    bench_conv(64, 6, 64, 256, 6, 1, false, 1);
+    bench_conv(16, 28, 64, 64, 3, 1, true, 64);
+}
+
 typedef struct map {
     lam_activation act;
     size_t n;
@@ -230,6 +312,7 @@ int main(int argc, char **argv)
         printf("%s, %d thread%s: %.1f GF/s of multiply-adds on registers\n", lam_tier_name(lam_tier()), threads,
                threads > 1 ? "s" : "", peak());
         bench_products();
+        bench_convolutions();
         bench_maps(10240);
         bench_maps(1024000);
     }
