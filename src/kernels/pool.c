@@ -1,6 +1,9 @@
 #ifndef LAM_TIER
 #include "kernels/pool.h"
 
+/* The winner of a window whose gradient goes to no cell. */
+enum { NOBODY = 255 };
+
 typedef struct range {
     size_t from, to; /* from <= i < to */
 } range;
@@ -41,7 +44,7 @@ static inline float share_of(range lines, range columns)
 /* The cells of a window that are inside the picture are numbered line by line. */
 static size_t winner_bytes(const lam_pool *p)
 {
-    return least(p->size_h, p->in_h) * least(p->size_w, p->in_w) <= 256 ? 1 : sizeof(uint32_t);
+    return least(p->size_h, p->in_h) * least(p->size_w, p->in_w) <= NOBODY ? 1 : sizeof(uint32_t);
 }
 
 #define LAM_TIERED_FILE "kernels/pool.c"
@@ -56,6 +59,7 @@ typedef struct job {
     const float *from;
     float *to;
     void *winner;
+    bool rectified;
 } job;
 
 static void run(job *j, lam_task_fn fn)
@@ -80,14 +84,14 @@ static size_t out_line(const lam_pool *p)
 static void max_forward_task(void *arg, size_t task, int worker)
 {
     (void)worker;
-    static void (*const table[])(const lam_pool *, size_t, const float *, float *, void *) =
+    static void (*const table[])(const lam_pool *, size_t, bool, const float *, float *, void *) =
         LAM_TIER_TABLE(max_forward_line);
     const job *j = arg;
     size_t end = least((task + 1) * j->lines_per_task, j->lines), bytes = winner_bytes(j->p);
     for (size_t i = task * j->lines_per_task; i < end; i++) {
         const float *x = j->from + i / j->p->out_h * j->p->in_h * in_line(j->p);
         size_t at = i * out_line(j->p);
-        table[lam_tier()](j->p, i % j->p->out_h, x, j->to + at,
+        table[lam_tier()](j->p, i % j->p->out_h, j->rectified, x, j->to + at,
                           j->winner ? (char *)j->winner + at * bytes : NULL);
     }
 }
@@ -137,9 +141,10 @@ size_t lam_max_pool_winner(const lam_pool *p)
     return winner_bytes(p);
 }
 
-void lam_max_pool_forward(const lam_pool *p, size_t rows, const float *x, float *y, void *winner)
+void lam_max_pool_forward(const lam_pool *p, size_t rows, bool rectified, const float *x, float *y,
+                          void *winner)
 {
-    job j = {.p = p, .lines = rows * p->out_h, .lines_per_sample = p->out_h, .from = x, .to = y, .winner = winner};
+    job j = {.p = p, .lines = rows * p->out_h, .lines_per_sample = p->out_h, .from = x, .to = y, .winner = winner, .rectified = rectified};
     run(&j, max_forward_task);
 }
 
@@ -252,8 +257,8 @@ LAM_INLINE void LAM_T(store_winner)(const size_t width, char *to, vi winner, siz
 
 /* The largest of high x wide cells for n channels; width: bytes of the winner, 0 for none. */
 LAM_INLINE void LAM_T(max_window)(const size_t width, const size_t high, const size_t wide,
-                                  size_t line, size_t channels, const float *x, size_t n, float *y,
-                                  char *winner)
+                                  size_t line, size_t channels, bool rectified, const float *x,
+                                  size_t n, float *y, char *winner)
 {
     vf best = LAM_T(load)(x, n);
     vi at = {0}, number = {0};
@@ -266,12 +271,16 @@ LAM_INLINE void LAM_T(max_window)(const size_t width, const size_t high, const s
             number += 1;
         }
     LAM_T(store)(y, best, n);
+    if (width && rectified) {
+        vi alive = best > vf_set(0.0f);
+        at = (at & alive) | (vi_set(NOBODY) & ~alive);
+    }
     if (width)
         LAM_T(store_winner)(width, winner, at, n);
 }
 
-LAM_INLINE void LAM_T(max_line)(const size_t width, const lam_pool *p, size_t out, const float *x,
-                                float *y, char *winner)
+LAM_INLINE void LAM_T(max_line)(const size_t width, const lam_pool *p, size_t out, bool rectified,
+                                const float *x, float *y, char *winner)
 {
     size_t channels = p->channels, line = p->in_w * channels;
     range lines = lines_of(p, out);
@@ -283,24 +292,24 @@ LAM_INLINE void LAM_T(max_line)(const size_t width, const lam_pool *p, size_t ou
         for (size_t c = 0; c < channels; c += VL) {
             size_t n = least(channels - c, VL);
             if (n == VL && high == 2 && wide == 2)
-                LAM_T(max_window)(width, 2, 2, line, channels, from + c, VL, y + c, winner + width * c);
+                LAM_T(max_window)(width, 2, 2, line, channels, rectified, from + c, VL, y + c, winner + width * c);
             else if (n == VL)
-                LAM_T(max_window)(width, high, wide, line, channels, from + c, VL, y + c, winner + width * c);
+                LAM_T(max_window)(width, high, wide, line, channels, rectified, from + c, VL, y + c, winner + width * c);
             else
-                LAM_T(max_window)(width, high, wide, line, channels, from + c, n, y + c, winner + width * c);
+                LAM_T(max_window)(width, high, wide, line, channels, rectified, from + c, n, y + c, winner + width * c);
         }
     }
 }
 
-LAM_FN void LAM_T(max_forward_line)(const lam_pool *p, size_t out, const float *x, float *y,
-                                    void *winner)
+LAM_FN void LAM_T(max_forward_line)(const lam_pool *p, size_t out, bool rectified, const float *x,
+                                    float *y, void *winner)
 {
     if (!winner)
-        LAM_T(max_line)(0, p, out, x, y, (char *)y);
+        LAM_T(max_line)(0, p, out, false, x, y, (char *)y);
     else if (winner_bytes(p) == 1)
-        LAM_T(max_line)(1, p, out, x, y, winner);
+        LAM_T(max_line)(1, p, out, rectified, x, y, winner);
     else
-        LAM_T(max_line)(4, p, out, x, y, winner);
+        LAM_T(max_line)(4, p, out, rectified, x, y, winner);
 }
 
 /* Adds to dx, cell `number` of a window, the window's gradient where that cell won. */

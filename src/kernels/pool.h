@@ -19,8 +19,10 @@ typedef struct lam_pool {
 /* Bytes for each number of y that say which cell of its window won: 1, or 4 for large windows. */
 size_t lam_max_pool_winner(const lam_pool *p);
 
-/* Among equals the first cell wins.  winner NULL: not kept. */
-void lam_max_pool_forward(const lam_pool *p, size_t rows, const float *x, float *y, void *winner);
+/* Among equals the first cell wins; if rectified, none where the largest is not above 0.  winner NULL:
+ * not kept. */
+void lam_max_pool_forward(const lam_pool *p, size_t rows, bool rectified, const float *x, float *y,
+                          void *winner);
 void lam_max_pool_backward(const lam_pool *p, size_t rows, const float *dy, const void *winner,
                            float *dx);
 

@@ -196,11 +196,32 @@ TEST(max_pooling_gives_ties_to_the_first)
         float y[4], predicted[4], dx[16];
         uint8_t winner[4];
         CHECK_OK(lam_tier_set(lam_tier_name((lam_tier_id)tier), &err));
-        lam_max_pool_forward(&p, 1, x, y, winner);
-        lam_max_pool_forward(&p, 1, x, predicted, NULL);
+        lam_max_pool_forward(&p, 1, false, x, y, winner);
+        lam_max_pool_forward(&p, 1, false, x, predicted, NULL);
         lam_max_pool_backward(&p, 1, dy, winner, dx);
         CHECK(memcmp(y, want_y, sizeof y) == 0);
         CHECK(memcmp(predicted, want_y, sizeof y) == 0);
+        CHECK(memcmp(dx, want_dx, sizeof dx) == 0);
+    }
+    lam_threads_stop();
+}
+
+TEST(max_pooling_behind_a_rectifier_gives_nothing_to_zeros)
+{
+    lam_error err;
+    lam_tier_id best = lam_tier();
+    const lam_pool p = {.in_h = 2, .in_w = 4, .out_h = 1, .out_w = 2, .channels = 1,
+                        .size_h = 2, .size_w = 2, .stride_h = 2, .stride_w = 2};
+    const float x[8] = {0, 0, 0, 3, /**/ 0, 0, 3, 1};
+    const float want_y[2] = {0, 3}, dy[2] = {1, 2}, want_dx[8] = {0, 0, 0, 2, 0, 0, 0, 0};
+    CHECK_OK(lam_threads_set(1, &err));
+    for (int tier = 0; tier <= (int)best; tier++) {
+        float y[2], dx[8];
+        uint8_t winner[2];
+        CHECK_OK(lam_tier_set(lam_tier_name((lam_tier_id)tier), &err));
+        lam_max_pool_forward(&p, 1, true, x, y, winner);
+        lam_max_pool_backward(&p, 1, dy, winner, dx);
+        CHECK(memcmp(y, want_y, sizeof y) == 0);
         CHECK(memcmp(dx, want_dx, sizeof dx) == 0);
     }
     lam_threads_stop();
@@ -215,7 +236,7 @@ static void pool_batch(const lam_pool *p, size_t rows, int threads, const float 
     char *winner = room(n_y, lam_max_pool_winner(p));
     float *mean = room(n_y, sizeof *mean), *share = room(n_x, sizeof *share);
     CHECK_OK(lam_threads_set(threads, &err));
-    lam_max_pool_forward(p, rows, x, y, winner);
+    lam_max_pool_forward(p, rows, false, x, y, winner);
     lam_max_pool_backward(p, rows, y, winner, dx);
     lam_average_pool_forward(p, rows, x, mean);
     lam_average_pool_backward(p, rows, mean, share);

@@ -52,6 +52,7 @@ static lam_status build_max(lam_layer *layer, lam_error *err)
 {
     const global_pooling *g = layer->config;
     LAM_TRY(build(layer, err));
+    layer->flags = LAM_LAYER_MAXIMUM;
     layer->cache_row = g->pool.channels * lam_max_pool_winner(&g->pool);
     return LAM_OK;
 }
@@ -59,7 +60,7 @@ static lam_status build_max(lam_layer *layer, lam_error *err)
 static void forward_max(const lam_layer *layer, const lam_pass *pass)
 {
     const global_pooling *g = layer->config;
-    lam_max_pool_forward(&g->pool, pass->rows, pass->x, pass->y,
+    lam_max_pool_forward(&g->pool, pass->rows, pass->rectified, pass->x, pass->y,
                          pass->backward_follows ? pass->cache : NULL);
 }
 

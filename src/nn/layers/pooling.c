@@ -52,6 +52,7 @@ static lam_status build_max(lam_layer *layer, lam_error *err)
 {
     const pooling *p = layer->config;
     LAM_TRY(build(layer, err));
+    layer->flags = LAM_LAYER_MAXIMUM;
     layer->cache_row = lam_shape_count(&layer->out) * lam_max_pool_winner(&p->pool);
     return LAM_OK;
 }
@@ -59,7 +60,7 @@ static lam_status build_max(lam_layer *layer, lam_error *err)
 static void forward_max(const lam_layer *layer, const lam_pass *pass)
 {
     const pooling *p = layer->config;
-    lam_max_pool_forward(&p->pool, pass->rows, pass->x, pass->y,
+    lam_max_pool_forward(&p->pool, pass->rows, pass->rectified, pass->x, pass->y,
                          pass->backward_follows ? pass->cache : NULL);
 }
 
