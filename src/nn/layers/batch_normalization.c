@@ -1,0 +1,205 @@
+/* batch_normalization (Ioffe and Szegedy, "Batch normalization: accelerating deep network training
+ * by reducing internal covariate shift", ICML 2015), for each channel, the positions of `axis`:
+ *
+ *   y = gamma (x - mean) / sqrt(variance + epsilon) + beta
+ *
+ * In training the mean and the variance (divided by n) are the batch's, and the moving ones follow
+ * them: moving = momentum moving + (1 - momentum) batch.  Otherwise, and where the layer is frozen,
+ * the moving ones are used.  Way back, with xhat = (x - mean) / sqrt(variance + epsilon) and means
+ * over the n numbers of a channel:
+ *
+ *   dgamma = sum dy xhat     dbeta = sum dy
+ *   dx = gamma / sqrt(variance + epsilon) (dy - mean(dy) - xhat mean(dy xhat))
+ *
+ * where the last two terms fall away for the moving statistics, which do not depend on x. */
+#include <math.h>
+
+#include "nn/layers/norm.h"
+
+typedef struct batch_normalization {
+    lam_norm norm;
+    double momentum;
+    lam_weight_options moving_mean, moving_variance;
+    lam_channels sample;
+    int mean_at, variance_at;
+} batch_normalization;
+
+/* What forward keeps. */
+typedef struct statistics {
+    float *of_batch; /* 1: the batch's, 0: the moving ones */
+    float *mean, *inverse; /* inverse = 1 / sqrt(variance + epsilon) */
+} statistics;
+
+/* Scratch. */
+typedef struct work {
+    double *first, *second;
+    float *scale, *slope, *shift;
+} work;
+
+static lam_status configure(lam_layer *layer, const lam_args *args, lam_error *err)
+{
+    static const lam_field fields[] = {
+        LAM_NORM_FIELDS,
+        {.name = "momentum",
+         .kind = LAM_FIELD_DOUBLE,
+         .offset = offsetof(batch_normalization, momentum),
+         .min = 0,
+         .max = 1},
+        {.name = "moving_mean_initializer", .kind = LAM_FIELD_SPEC},
+        {.name = "moving_variance_initializer", .kind = LAM_FIELD_SPEC},
+    };
+    batch_normalization *b = layer->config;
+    b->momentum = 0.99;
+    b->norm.epsilon = 1e-3;
+    b->norm.center = b->norm.scale = true;
+    LAM_TRY(lam_args_read(args, fields, LAM_COUNT(fields), b, "layer_batch_normalization()", err));
+    LAM_TRY(lam_norm_axis(&b->norm, args, 1, err));
+    LAM_TRY(lam_norm_weights(&b->norm, args, err));
+    LAM_TRY(lam_weight_options_read(args, "moving_mean", LAM_INIT_zeros, &b->moving_mean, err));
+    return lam_weight_options_read(args, "moving_variance", LAM_INIT_ones, &b->moving_variance, err);
+}
+
+static lam_status build(lam_layer *layer, lam_error *err)
+{
+    batch_normalization *b = layer->config;
+    unsigned axes;
+    LAM_TRY(lam_norm_find_axes(&b->norm, layer, &axes, err));
+    b->sample = lam_norm_channels(&layer->in, axes);
+    size_t n = b->sample.channels;
+    LAM_TRY(lam_norm_add_weights(&b->norm, layer, lam_shape_1(n), err));
+    b->mean_at = layer->n_weights;
+    b->variance_at = layer->n_weights + 1;
+    LAM_TRY(lam_layer_add_weight(layer, "moving_mean", lam_shape_1(n), false, &b->moving_mean, err));
+    LAM_TRY(lam_layer_add_weight(layer, "moving_variance", lam_shape_1(n), false,
+                                 &b->moving_variance, err));
+    layer->flags = LAM_LAYER_INPLACE | LAM_LAYER_NEEDS_X | LAM_LAYER_WHOLE_BATCH;
+    layer->cache_fixed = (1 + 2 * n) * sizeof(float);
+    layer->scratch_fixed = n * (2 * sizeof(double) + 3 * sizeof(float));
+    return LAM_OK;
+}
+
+static lam_channels batch_of(const batch_normalization *b, const lam_pass *pass)
+{
+    lam_channels a = b->sample;
+    a.outer *= pass->rows;
+    return a;
+}
+
+static statistics kept(const batch_normalization *b, const lam_pass *pass)
+{
+    float *p = (float *)pass->cache;
+    return (statistics){p, p + 1, p + 1 + b->sample.channels};
+}
+
+static work scratch(const batch_normalization *b, const lam_pass *pass)
+{
+    size_t n = b->sample.channels;
+    double *p = (double *)pass->scratch;
+    float *f = (float *)(p + 2 * n);
+    return (work){p, p + n, f, f + n, f + 2 * n};
+}
+
+static void follow(float *moving, double momentum, double now)
+{
+    *moving = (float)(*moving * momentum + now * (1.0 - momentum));
+}
+
+/* The mean of channel c stays in w->first, in double. */
+static void find_statistics(const lam_layer *layer, const lam_pass *pass, const statistics *s,
+                            const work *w)
+{
+    const batch_normalization *b = layer->config;
+    lam_channels a = batch_of(b, pass);
+    double n = (double)(a.outer * a.inner), epsilon = b->norm.epsilon;
+    float *moving_mean = pass->weights + layer->weight[b->mean_at].offset;
+    float *moving_variance = pass->weights + layer->weight[b->variance_at].offset;
+    bool of_batch = pass->training && layer->trainable;
+    *s->of_batch = of_batch ? 1.0f : 0.0f;
+    if (of_batch)
+        lam_channel_moments(&a, pass->x, w->first, w->second);
+    for (size_t c = 0; c < a.channels; c++) {
+        double mean = of_batch ? w->first[c] : (double)moving_mean[c];
+        double variance = of_batch ? fmax(w->second[c] / n, 0.0) : (double)moving_variance[c];
+        w->first[c] = mean;
+        s->mean[c] = (float)mean;
+        s->inverse[c] = (float)(1.0 / sqrt(variance + epsilon));
+        if (of_batch && pass->update_state) {
+            follow(&moving_mean[c], b->momentum, mean);
+            follow(&moving_variance[c], b->momentum, variance);
+        }
+    }
+}
+
+static void forward(const lam_layer *layer, const lam_pass *pass)
+{
+    const batch_normalization *b = layer->config;
+    lam_channels a = batch_of(b, pass);
+    statistics s = kept(b, pass);
+    work w = scratch(b, pass);
+    const float *gamma = lam_norm_gamma(&b->norm, layer, pass);
+    const float *beta = lam_norm_beta(&b->norm, layer, pass);
+    find_statistics(layer, pass, &s, &w);
+    for (size_t c = 0; c < a.channels; c++) {
+        w.scale[c] = (gamma ? gamma[c] : 1.0f) * s.inverse[c];
+        w.shift[c] = (float)((beta ? (double)beta[c] : 0.0) - w.first[c] * (double)w.scale[c]);
+    }
+    lam_channel_affine(&a, pass->x, w.scale, w.shift, pass->y);
+}
+
+static void backward_weights(const lam_layer *layer, const lam_pass *pass, const statistics *s,
+                             const work *w)
+{
+    const batch_normalization *b = layer->config;
+    float *dgamma = lam_norm_dgamma(&b->norm, layer, pass);
+    float *dbeta = lam_norm_dbeta(&b->norm, layer, pass);
+    for (size_t c = 0; c < b->sample.channels && dgamma; c++) {
+        double d = w->second[c] * (double)s->inverse[c];
+        dgamma[c] = (float)(pass->add ? (double)dgamma[c] + d : d);
+    }
+    if (dbeta)
+        lam_norm_put(b->sample.channels, w->first, pass->add, dbeta);
+}
+
+static void backward_x(const lam_layer *layer, const lam_pass *pass, const statistics *s,
+                       const work *w)
+{
+    const batch_normalization *b = layer->config;
+    lam_channels a = batch_of(b, pass);
+    double n = (double)(a.outer * a.inner);
+    const float *gamma = lam_norm_gamma(&b->norm, layer, pass);
+    bool of_batch = *s->of_batch != 0.0f;
+    for (size_t c = 0; c < a.channels; c++) {
+        double inverse = s->inverse[c], scale = (gamma ? (double)gamma[c] : 1.0) * inverse;
+        w->scale[c] = (float)scale;
+        w->slope[c] = of_batch ? (float)(-scale * inverse * inverse * w->second[c] / n) : 0.0f;
+        w->shift[c] = of_batch ? (float)(-scale * w->first[c] / n) : 0.0f;
+    }
+    if (of_batch)
+        lam_channel_gradient(&a, pass->x, s->mean, pass->dy, w->scale, w->slope, w->shift, pass->dx);
+    else
+        lam_channel_affine(&a, pass->dy, w->scale, w->shift, pass->dx);
+}
+
+static void backward(const lam_layer *layer, const lam_pass *pass)
+{
+    const batch_normalization *b = layer->config;
+    lam_channels a = batch_of(b, pass);
+    statistics s = kept(b, pass);
+    work w = scratch(b, pass);
+    bool trained = lam_norm_dgamma(&b->norm, layer, pass) || lam_norm_dbeta(&b->norm, layer, pass);
+    if (trained || (pass->dx && *s.of_batch != 0.0f))
+        lam_channel_products(&a, pass->x, s.mean, pass->dy, w.first, w.second);
+    if (trained)
+        backward_weights(layer, pass, &s, &w);
+    if (pass->dx)
+        backward_x(layer, pass, &s, &w);
+}
+
+const lam_layer_type lam_layer_batch_normalization = {
+    .name = "batch_normalization",
+    .config_size = sizeof(batch_normalization),
+    .configure = configure,
+    .build = build,
+    .forward = forward,
+    .backward = backward,
+};
