@@ -138,7 +138,9 @@ grid_layout <- function(rasters, captions = NULL, colour = ink$text, frames = NA
   column <- at %% frame$columns
   row <- at %/% frame$columns
   rows <- max(row) + 1
-  caption_width <- if (lines > 0) text_inches(longest, points) else 0
+  caption_width <- max(
+    if (lines > 0) text_inches(longest, points), if (!is.null(headings)) text_inches(max(nchar(headings)) + 1, 9), 0
+  )
   pitch <- c(min(area[1L] / frame$columns, max(frame$width, caption_width) + gap),
              frame$height + caption_height(points) + gap)
   slack <- c(area[1L] - frame$columns * pitch[1L], area[2L] - rows * pitch[2L])

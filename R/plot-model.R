@@ -1,4 +1,5 @@
-# Pictures of models: the network of nodes and edges, and the stack of blocks.
+# Pictures of models: the network of nodes and edges, and the stack of blocks.  Volumes are in
+# plot-volumes.R.
 #
 # What is drawn is worked out from the model first (network_columns(), model_blocks()); the drawing
 # functions take plain data.  They measure in inches: set_canvas() makes one user unit one inch.
@@ -11,6 +12,12 @@
 #' weights are made all edges are grey. Of long layers the first and last nodes are drawn, with
 #' dots between. Activations, dropout and the like stand under the layer they belong to.
 #'
+#' A model with convolutions or pooling is drawn as a row of volumes: each layer's output as a block as
+#' high and as deep as its maps are high and wide, and the thicker the more channels it has (on a
+#' logarithmic scale); outputs without maps as bars. Below it stand the kernel, the output's shape
+#' (height x width x channels), the number of weights, and the layers that keep the shape, such as
+#' activations, dropout and batch normalization.
+#'
 #' Other models are drawn as blocks from top to bottom, with output shapes and numbers of
 #' parameters; `None` stands for the number of samples.
 #'
@@ -20,10 +27,11 @@
 #' @param ... For scripts written for keras3: `show_layer_activations` and `expand_nested` are
 #'   accepted (activations are always shown, and nothing is nested); all else is refused.
 #' @param rankdir Direction of blocks: `"TB"` from top to bottom, `"LR"` from left to right.
-#'   Networks always run from left to right.
+#'   Networks and volumes always run from left to right.
 #' @param to_file Path of a picture to write instead of drawing on the open device: its ending is
 #'   `.png`, `.pdf` or `.svg`.
-#' @param style `"network"`, `"blocks"`, or `"auto"`: a network when all layers have nodes.
+#' @param style `"network"`, `"volumes"`, `"blocks"`, or `"auto"`: a network when all layers have nodes,
+#'   volumes when there are convolutions or pooling and the input shape is known, else blocks.
 #' @param bias Whether to draw the biases of a network, as an extra node above each layer.
 #' @param input_names,output_names Names to write beside the nodes of the first and last layer.
 #' @param main A title.
@@ -31,7 +39,7 @@
 #' @return The model, invisibly.
 #' @section Errors:
 #' A bad argument raises `lamina_error_argument`, as does `style = "network"` for a model with other
-#' layers; a model without layers raises `lamina_error_state`, a file that cannot be written
+#' layers and `style = "volumes"` before the input shape is known; a model without layers raises `lamina_error_state`, a file that cannot be written
 #' `lamina_error_file`.
 #' @family model verbs
 #' @examples
@@ -40,10 +48,17 @@
 #'   layer_dense(2, activation = "softmax")
 #' plot(model)
 #' plot(model, style = "blocks")
+#'
+#' pictures <- keras_model_sequential(input_shape = c(28, 28, 1)) |>
+#'   layer_conv_2d(16, kernel_size = 3, activation = "relu") |>
+#'   layer_max_pooling_2d() |>
+#'   layer_flatten() |>
+#'   layer_dense(10, activation = "softmax")
+#' plot(pictures)
 #' @export
 plot.lamina_model <- function(x, show_shapes = FALSE, show_dtype = FALSE, show_layer_names = FALSE,
                               ..., rankdir = "TB", to_file = NULL,
-                              style = c("auto", "network", "blocks"), bias = FALSE,
+                              style = c("auto", "network", "volumes", "blocks"), bias = FALSE,
                               input_names = NULL, output_names = NULL, main = NULL,
                               width = 7, height = 5, dpi = 200) {
   check_no_dots(list(...), c("show_layer_activations", "expand_nested"))
@@ -52,7 +67,7 @@ plot.lamina_model <- function(x, show_shapes = FALSE, show_dtype = FALSE, show_l
     names = check_flag(show_layer_names), bias = check_flag(bias)
   )
   check_choice(rankdir, c("TB", "LR"))
-  style <- check_choice(style[1L], c("auto", "network", "blocks"))
+  style <- check_choice(style[1L], c("auto", "network", "volumes", "blocks"), arg = "style")
   check_string(main, allow_null = TRUE)
   if (length(model_layers(x)) == 0L) {
     abort_lamina("The model has no layers to draw.", "state", arg = "x", expected = "a layer",
@@ -62,10 +77,19 @@ plot.lamina_model <- function(x, show_shapes = FALSE, show_dtype = FALSE, show_l
     abort_argument("style", "\"blocks\" for a model with layers other than dense ones",
                    "\"network\"")
   }
-  draw <- if (style == "network" || (style == "auto" && is_network(x))) {
+  if (style == "volumes" && !is_built(x)) {
+    abort_argument("style", "\"blocks\" for a model whose input shape is not known yet", "\"volumes\"")
+  }
+  if (style == "auto") {
+    style <- if (is_network(x)) "network" else if (has_volumes(x)) "volumes" else "blocks"
+  }
+  draw <- if (style == "network") {
     columns <- network_columns(x, show, input_names, output_names)
     weights <- network_weights(x)
     function() draw_network(columns, weights, bias = show$bias, main = main)
+  } else if (style == "volumes") {
+    stages <- model_stages(x, show)
+    function() draw_volumes(stages, main = main)
   } else {
     blocks <- model_blocks(x, show)
     function() draw_blocks(blocks, rankdir, main = main)
