@@ -61,6 +61,29 @@ check_data_format <- function(x, arg = arg_name(substitute(x)), call = rlang::ca
   invisible()
 }
 
+# The sizes of a window along `rank` dimensions: one whole number for all, or one for each.
+check_window <- function(x, rank, min = 1, allow_null = FALSE, arg = arg_name(substitute(x)),
+                         call = rlang::caller_env()) {
+  if (missing(x)) {
+    abort_missing(arg, call)
+  }
+  if (is.null(x) && allow_null) {
+    return(NULL)
+  }
+  what <- sprintf("%s of at least %g", if (rank == 1) "a whole number" else "one or two whole numbers", min)
+  numbers <- check_whole_numbers(x, what, arg = arg, call = call)
+  if (!length(numbers) %in% c(1, rank) || any(numbers < min)) {
+    abort_argument(arg, what, paste(numbers, collapse = ", "), call = call)
+  }
+  rep_len(numbers, rank)
+}
+
+# Upper case will do, as in Keras.
+check_padding <- function(x, choices = c("valid", "same"), arg = arg_name(substitute(x)),
+                          call = rlang::caller_env()) {
+  check_choice(if (is.character(x)) tolower(x) else x, choices, arg = arg, call = call)
+}
+
 check_seed <- function(x, arg = arg_name(substitute(x)), call = rlang::caller_env()) {
   check_count(x, min = 0, max = 2^53, allow_null = TRUE, arg = arg, call = call)
 }

@@ -33,10 +33,11 @@ vocabulary <- function(kind) {
   .Call(ffi_vocabulary, kind)
 }
 
-# "GlorotUniform" and "glorot uniform" are "glorot_uniform".
+# "GlorotUniform" and "glorot uniform" are "glorot_uniform", "Conv2DTranspose" is
+# "conv2d_transpose": Keras' rules.
 snake_case <- function(x) {
-  x <- gsub("([a-z0-9])([A-Z])", "\\1_\\2", x)
-  x <- gsub("([A-Z]+)([A-Z][a-z])", "\\1_\\2", x)
+  x <- gsub("([^ ._-])([A-Z][a-z]+)", "\\1_\\2", x)
+  x <- gsub("([a-z])([A-Z])", "\\1_\\2", x)
   tolower(gsub("[ .-]+", "_", x))
 }
 
