@@ -4,11 +4,19 @@
 #include "nn/plan.h"
 #include "unit.h"
 
-enum { ROWS = 1003, FEW = 17, IN = 64 * 8, OUT = 64 * 5 };
+enum { ROWS = 1003, FEW = 17 };
 
 static lam_error err;
 
-static lam_net *make_net(bool frozen)
+static lam_net *new_net(const lam_layer_spec *specs, int n, lam_shape in)
+{
+    lam_net *net = NULL;
+    CHECK_OK(lam_net_new(&net, specs, n, &in, &err));
+    CHECK_OK(lam_net_initialize(net, 7, &err));
+    return net;
+}
+
+static lam_net *sequence_net(bool frozen)
 {
     lam_layer_spec specs[] = {
         DENSE("a", 12, "relu"),
@@ -19,11 +27,24 @@ static lam_net *make_net(bool frozen)
         DENSE("c", 5, "tanh"),
     };
     specs[0].trainable = !frozen;
-    lam_net *net = NULL;
-    lam_shape in = lam_shape_2(64, 8);
-    CHECK_OK(lam_net_new(&net, specs, 6, &in, &err));
-    CHECK_OK(lam_net_initialize(net, 7, &err));
-    return net;
+    return new_net(specs, 6, lam_shape_2(64, 8));
+}
+
+/* Convolution, then a maximum that takes over the rectifier's slope. */
+static lam_net *picture_net(bool frozen)
+{
+    lam_layer_spec specs[] = {
+        LAYER("conv_2d", "a", NUMBER("filters", 4), NUMBER("kernel_size", 3, 3), STRING("padding", "same"),
+              STRING("activation", "relu")),
+        LAYER("conv_2d", "b", NUMBER("filters", 5), NUMBER("kernel_size", 3, 3), STRING("activation", "relu")),
+        LAYER("max_pooling_2d", "max", NUMBER("pool_size", 2, 2)),
+        LAYER("dropout", "drop", NUMBER("rate", 0.25)),
+        LAYER("conv_2d", "c", NUMBER("filters", 3), NUMBER("kernel_size", 2, 2)),
+        LAYER("activation", "act", STRING("activation", "relu")),
+        LAYER("max_pooling_2d", "max2", NUMBER("pool_size", 2, 2)),
+    };
+    specs[0].trainable = !frozen;
+    return new_net(specs, 7, (lam_shape){3, {12, 12, 2}});
 }
 
 typedef struct result {
@@ -40,7 +61,8 @@ static float *numbers(size_t n)
 /* ROWS samples in batches of `rows`. */
 static result pass(lam_net *net, size_t rows, lam_plan_kind kind, const float *x, const float *dy)
 {
-    result r = {numbers(ROWS * OUT), numbers(ROWS * IN), numbers(net->n), false, 0};
+    const size_t in = lam_shape_count(&net->in), out = lam_shape_count(&net->out);
+    result r = {numbers(ROWS * out), numbers(ROWS * in), numbers(net->n), false, 0};
     lam_plan *plan = NULL;
     CHECK_OK(lam_plan_new(&plan, net, 0, net->n_layers, rows, kind, &err));
     for (int s = 0; s < plan->n_segments; s++)
@@ -49,13 +71,13 @@ static result pass(lam_net *net, size_t rows, lam_plan_kind kind, const float *x
     for (size_t at = 0; at < ROWS; at += rows) {
         size_t n = ROWS - at < rows ? ROWS - at : rows;
         lam_run run = {.rows = n, .first_row = at, .training = true, .seed = 3, .step = 11};
-        memcpy(r.y + at * OUT, lam_plan_forward(plan, x + at * IN, &run), n * OUT * sizeof(float));
+        memcpy(r.y + at * out, lam_plan_forward(plan, x + at * in, &run), n * out * sizeof(float));
         if (kind < LAM_PLAN_TRAIN)
             continue;
-        memcpy(lam_plan_output_gradient(plan), dy + at * OUT, n * OUT * sizeof(float));
-        const float *dx = lam_plan_backward(plan, x + at * IN, &run, at > 0);
+        memcpy(lam_plan_output_gradient(plan), dy + at * out, n * out * sizeof(float));
+        const float *dx = lam_plan_backward(plan, x + at * in, &run, at > 0);
         if (dx)
-            memcpy(r.dx + at * IN, dx, n * IN * sizeof(float));
+            memcpy(r.dx + at * in, dx, n * in * sizeof(float));
     }
     if (plan->grads)
         memcpy(r.grads, plan->grads, net->n * sizeof(float));
@@ -75,21 +97,21 @@ static void check_bits(const float *a, const float *b, size_t n)
     CHECK(memcmp(a, b, n * sizeof(float)) == 0);
 }
 
-static void compare(bool frozen, lam_plan_kind kind)
+static void compare(lam_net *net, lam_plan_kind kind)
 {
-    lam_net *net = make_net(frozen);
-    float *x = numbers(ROWS * IN), *dy = numbers(ROWS * OUT);
-    unit_fill(x, ROWS * IN, -1, 1);
-    unit_fill(dy, ROWS * OUT, -1, 1);
+    const size_t in = lam_shape_count(&net->in), out = lam_shape_count(&net->out);
+    float *x = numbers(ROWS * in), *dy = numbers(ROWS * out);
+    unit_fill(x, ROWS * in, -1, 1);
+    unit_fill(dy, ROWS * out, -1, 1);
     CHECK_OK(lam_threads_set(1, &err));
     result small = pass(net, FEW, kind, x, dy), deep = pass(net, ROWS, kind, x, dy);
     CHECK_OK(lam_threads_set(3, &err));
     result threads = pass(net, ROWS, kind, x, dy);
     CHECK(deep.deep && !small.deep);
-    check_bits(deep.y, small.y, ROWS * OUT);
-    check_bits(deep.y, threads.y, ROWS * OUT);
-    check_bits(deep.dx, small.dx, ROWS * IN);
-    check_bits(deep.dx, threads.dx, ROWS * IN);
+    check_bits(deep.y, small.y, ROWS * out);
+    check_bits(deep.y, threads.y, ROWS * out);
+    check_bits(deep.dx, small.dx, ROWS * in);
+    check_bits(deep.dx, threads.dx, ROWS * in);
     for (int i = 0; kind >= LAM_PLAN_TRAIN && i < net->n_layers; i++)
         for (int w = 0; net->layers[i].trainable && w < net->layers[i].n_weights; w++) {
             const lam_weight *weight = &net->layers[i].weight[w];
@@ -109,21 +131,60 @@ static void compare(bool frozen, lam_plan_kind kind)
 
 TEST(parts_of_a_batch_give_what_small_batches_give)
 {
-    compare(false, LAM_PLAN_TRAIN_INPUT);
-    compare(false, LAM_PLAN_TRAIN);
-    compare(true, LAM_PLAN_TRAIN);
-    compare(true, LAM_PLAN_TRAIN_INPUT);
-    compare(false, LAM_PLAN_PREDICT);
+    lam_net *(*const nets[])(bool frozen) = {sequence_net, picture_net};
+    for (int i = 0; i < 2; i++) {
+        compare(nets[i](false), LAM_PLAN_TRAIN_INPUT);
+        compare(nets[i](false), LAM_PLAN_TRAIN);
+        compare(nets[i](true), LAM_PLAN_TRAIN);
+        compare(nets[i](true), LAM_PLAN_TRAIN_INPUT);
+        compare(nets[i](false), LAM_PLAN_PREDICT);
+    }
 }
 
 TEST(prediction_in_parts_holds_no_inner_output_of_the_whole_batch)
 {
-    lam_net *net = make_net(false);
+    lam_net *net = sequence_net(false);
     lam_plan *plan = NULL;
     CHECK_OK(lam_plan_new(&plan, net, 0, net->n_layers, 100 * ROWS, LAM_PLAN_PREDICT, &err));
     CHECK_INT(plan->n_segments, 1);
-    size_t output = 100 * ROWS * OUT * sizeof(float), lanes = 2 * LAM_LANES * ((size_t)1 << 20);
+    size_t output = 100 * ROWS * lam_shape_count(&net->out) * sizeof(float), lanes = 2 * LAM_LANES * ((size_t)1 << 20);
     CHECK(plan->arena_bytes < 2 * output + lanes);
     lam_plan_free(plan);
     lam_net_free(net);
+}
+
+/* The same gradients whether the plan sees the rectifier before the maximum or is cut between them. */
+TEST(a_maximum_takes_over_the_slope_of_a_rectifier)
+{
+    lam_net *net = picture_net(false);
+    const size_t in = FEW * lam_shape_count(&net->in), out = FEW * lam_shape_count(&net->out);
+    const size_t between = FEW * net->layers[1].out_count;
+    float *x = numbers(in), *dy = numbers(out), *y = numbers(between);
+    unit_fill(x, in, -1, 1);
+    unit_fill(dy, out, -1, 1);
+    lam_run run = {.rows = FEW, .training = true, .seed = 3, .step = 11};
+    lam_plan *whole = NULL, *lower = NULL, *upper = NULL;
+    CHECK_OK(lam_plan_new(&whole, net, 0, 7, FEW, LAM_PLAN_TRAIN_INPUT, &err));
+    CHECK_OK(lam_plan_new(&lower, net, 0, 2, FEW, LAM_PLAN_TRAIN_INPUT, &err));
+    CHECK_OK(lam_plan_new(&upper, net, 2, 7, FEW, LAM_PLAN_TRAIN_INPUT, &err));
+    CHECK(whole->step[1].rectified && !lower->step[1].rectified);
+
+    memcpy(y, lam_plan_forward(lower, x, &run), between * sizeof(float));
+    check_bits(lam_plan_forward(upper, y, &run), lam_plan_forward(whole, x, &run), out);
+    memcpy(lam_plan_output_gradient(upper), dy, out * sizeof(float));
+    memcpy(lam_plan_output_gradient(whole), dy, out * sizeof(float));
+    memcpy(lam_plan_output_gradient(lower), lam_plan_backward(upper, y, &run, false), between * sizeof(float));
+    const float *want = lam_plan_backward(lower, x, &run, false), *got = lam_plan_backward(whole, x, &run, false);
+    for (size_t i = 0; i < in; i++)
+        CHECK(got[i] == want[i]);
+    for (int w = 0; w < 2; w++)
+        for (size_t i = 0; i < net->layers[1].weight[w].count; i++)
+            CHECK(whole->grads[net->layers[1].weight[w].offset + i] == lower->grads[net->layers[1].weight[w].offset + i]);
+    lam_plan_free(whole);
+    lam_plan_free(lower);
+    lam_plan_free(upper);
+    lam_net_free(net);
+    free(x);
+    free(dy);
+    free(y);
 }
