@@ -5,7 +5,7 @@
 #
 #     sh tools/setup.sh [more R packages]
 
-wanted="cli rlang generics ggplot2 testthat withr callr Matrix MASS nnet magrittr $*"
+wanted="cli rlang generics ggplot2 testthat withr callr Matrix MASS nnet magrittr png jpeg $*"
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then
