@@ -1,7 +1,7 @@
 #ifndef LAM_TIER
 #include "kernels/pool.h"
 
-/* The winner of a window whose gradient goes to no cell. */
+/* The winner of a window whose gradient goes to no cell, in a byte; in four it is -1. */
 enum { NOBODY = 255 };
 
 typedef struct range {
@@ -273,7 +273,7 @@ LAM_INLINE void LAM_T(max_window)(const size_t width, const size_t high, const s
     LAM_T(store)(y, best, n);
     if (width && rectified) {
         vi alive = best > vf_set(0.0f);
-        at = (at & alive) | (vi_set(NOBODY) & ~alive);
+        at = (at & alive) | (vi_set(width == 1 ? NOBODY : -1) & ~alive);
     }
     if (width)
         LAM_T(store_winner)(width, winner, at, n);

@@ -227,6 +227,24 @@ TEST(max_pooling_behind_a_rectifier_gives_nothing_to_zeros)
     lam_threads_stop();
 }
 
+TEST(max_pooling_of_large_windows_behind_a_rectifier_gives_nothing_to_zeros)
+{
+    lam_error err;
+    const lam_pool p = {.in_h = 1, .in_w = 300, .out_h = 1, .out_w = 1, .channels = 1,
+                        .size_h = 1, .size_w = 300, .stride_h = 1, .stride_w = 1};
+    float x[300] = {0}, y, dy = 1, dx[300];
+    uint32_t winner;
+    CHECK_OK(lam_threads_set(1, &err));
+    lam_max_pool_forward(&p, 1, true, x, &y, &winner);
+    lam_max_pool_backward(&p, 1, &dy, &winner, dx);
+    CHECK(y == 0 && memcmp(dx, x, sizeof dx) == 0);
+    x[255] = 1;
+    lam_max_pool_forward(&p, 1, true, x, &y, &winner);
+    lam_max_pool_backward(&p, 1, &dy, &winner, dx);
+    CHECK(y == 1 && memcmp(dx, x, sizeof dx) == 0);
+    lam_threads_stop();
+}
+
 /* y and dx of a batch large enough for many tasks. */
 static void pool_batch(const lam_pool *p, size_t rows, int threads, const float *x, float *y, float *dx)
 {
