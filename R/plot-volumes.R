@@ -32,6 +32,7 @@ model_stages <- function(model, show) {
         title = if (show$names) self$name else stage_title(self),
         lines = c(
           if (show$names && stage_title(self) != self$name) stage_title(self),
+          stage_strides(self),
           stage_lines(info$output_shape, info_params(info), show),
           if (!is.null(activation) && activation != "linear") gsub("_", " ", activation)
         ),
@@ -61,24 +62,26 @@ stage_kind <- function(type) {
   if (grepl("conv", type)) "convolution" else if (grepl("pool", type)) "pooling" else if (type == "dense") "dense" else "other"
 }
 
-# "conv 3 x 3", "max pool 2 x 2, stride 1".
+# "conv 3 x 3", "max pool 2 x 2".
 stage_title <- function(self) {
-  name <- sub("_[12]d", "", self$type)
   name <- c(
     conv = "conv", depthwise_conv = "depthwise", separable_conv = "separable", conv_transpose = "conv back",
     max_pooling = "max pool", average_pooling = "mean pool", global_max_pooling = "global max",
     global_average_pooling = "global mean"
-  )[name]
+  )[sub("_[12]d", "", self$type)]
   if (is.na(name)) {
     return(gsub("_", " ", self$type))
   }
-  size <- unlist(c(self$config$kernel_size, self$config$pool_size))
+  paste(c(name, paste(window_size(self), collapse = " x ")), collapse = " ")
+}
+
+window_size <- function(self) unlist(c(self$config$kernel_size, self$config$pool_size))
+
+# "stride 2", where windows do not move as they usually do: by 1, or in pooling by their size.
+stage_strides <- function(self) {
   strides <- unlist(self$config$strides)
-  usual <- if (is.null(self$config$pool_size)) 1 else size
-  paste0(
-    name, if (length(size)) paste0(" ", paste(size, collapse = " x ")),
-    if (length(strides) && any(strides != usual)) paste0(", stride ", paste(unique(strides), collapse = " x "))
-  )
+  usual <- if (is.null(self$config$pool_size)) 1 else window_size(self)
+  if (length(strides) && any(strides != usual)) paste("stride", paste(unique(strides), collapse = " x "))
 }
 
 merged_label <- function(self) {

@@ -63,3 +63,22 @@ test_that("networks on real data are about as good as glm(), nnet() and multinom
   # three binomial standard errors of the difference on 332, 228 and 50 rows, rounded up
   expect_true(all(ours > classical - c(0.1, 0.06, 0.13)), info = run$stdout)
 })
+
+test_that("a convolutional network is seen through, and learns what a linear model cannot", {
+  skip_if_not_installed("callr")
+  folder <- withr::local_tempdir()
+  run <- run_example("seeing.R", folder)
+  expect_identical(run$status, 0L, info = run$stdout)
+
+  lines <- strsplit(run$stdout, "\n")[[1]]
+  reached <- percentages(grep("^Accuracy on the test set", lines, value = TRUE))
+  expect_gt(reached[1], 85)
+  expect_lt(reached[2], 45)
+  # the rows of the edge filter and of pooling, worked out by hand
+  expect_match(lines, "4  4  0.* -4 -4", all = FALSE)
+  expect_match(lines, "^\\[2,\\] +5 +9$", all = FALSE)
+  errors <- as.numeric(regmatches(run$stdout, gregexpr("0\\.[0-9]{4}", run$stdout))[[1]])
+  expect_lt(errors[2], errors[1] / 4) # noise taken away
+  expect_lt(errors[3], errors[4] / 3) # two numbers against the mean picture
+  expect_length(list.files(folder, pattern = "^seeing-.*[.]png$"), 18)
+})
