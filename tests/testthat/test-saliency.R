@@ -240,3 +240,40 @@ test_that("saliency, Grad-CAM and patterns are printed and drawn", {
   expect_error(plot(seen[[1L]], class_names = "a"), class = "lamina_error_argument")
   expect_error(plot(seen[[1L]], colour = 1), class = "lamina_error_argument")
 })
+
+test_that("a gradient through many layers is the chain of those through each", {
+  set.seed(6)
+  model <- keras_model_sequential(input_shape = c(12, 12, 2)) |>
+    layer_conv_2d(6, kernel_size = 3, activation = "relu", padding = "same") |>
+    layer_max_pooling_2d() |>
+    layer_conv_2d(6, kernel_size = 3, use_bias = FALSE) |>
+    layer_batch_normalization() |>
+    layer_activation("relu") |>
+    layer_dropout(0.5) |>
+    layer_average_pooling_2d(pool_size = 2) |>
+    layer_flatten() |>
+    layer_dense(5, activation = "tanh") |>
+    layer_dense(3, activation = "softmax")
+  w <- get_weights(model)
+  w <- lapply(w, function(v) v + stats::runif(length(v), 0, 0.5)) # moving variances stay positive
+  set_weights(model, w)
+  x <- array(stats::runif(3 * 288), c(3, 12, 12, 2))
+  layers <- length(model_layers(model))
+  inputs <- c(list(x), layer_outputs(model, x, seq_len(layers)))
+  seed <- matrix(stats::rnorm(9), 3)
+  for (linear in c(FALSE, TRUE)) {
+    gradient <- seed
+    for (from in rev(seq_len(layers)) - 1L) {
+      gradient <- vjp_layers(model, inputs[[from + 1L]], from, from + 1L, gradient, linear && from == layers - 1L)$gradient
+      whole <- vjp_layers(model, inputs[[from + 1L]], from, layers, seed, linear)
+      expect_close(whole$gradient, gradient)
+      if (!linear) expect_close(whole$outputs, inputs[[layers + 1L]])
+    }
+  }
+  # batch normalization in prediction is a fixed line for each channel, whatever the other samples are
+  expect_identical(saliency(model, x, 1)$attribution[2, , , ], saliency(model, x[2, , , , drop = FALSE], 1)$attribution[1, , , ])
+  at <- inputs[[4L]]
+  own <- vjp_layers(model, at, 3L, 4L, array(1, dim(at)))$gradient
+  line <- w[[4L]] / sqrt(w[[7L]] + 1e-3)
+  expect_close(own, array(rep(line, each = prod(dim(at)[1:3])), dim(at)))
+})
