@@ -130,7 +130,7 @@ draw_to_file <- function(draw, path, width, height, dpi, call = rlang::caller_en
 merged_types <- c(
   "activation", "parametric_relu", "dropout", "alpha_dropout", "gaussian_noise",
   "activity_regularization", "rescaling", "normalization", "batch_normalization",
-  "layer_normalization"
+  "layer_normalization", "group_normalization", "unit_normalization"
 )
 
 # Whether nodes and edges can show the model: dense layers, and layers that keep the values in
