@@ -20,6 +20,7 @@
 #ifndef LAM_TIER
 #include "kernels/conv.h"
 #include "kernels/tile.h"
+#include "kernels/winograd.h"
 
 #include <string.h>
 
@@ -615,6 +616,8 @@ static prepared parts_of(const lam_conv *c, int uses)
 
 size_t lam_conv_prepared_size(const lam_conv *given, int uses)
 {
+    if (lam_winograd_fits(given))
+        return lam_winograd_prepared_size(given, uses);
     size_t rows = 1;
     lam_conv c = simplest(given, &rows);
     size_t n = parts_of(&c, uses).gradient;
@@ -651,6 +654,10 @@ static void prepare_sweep(const sweep *s, const taps *t, const float *kernel, fl
 
 void lam_conv_prepare(const lam_conv *given, int uses, const float *kernel, void *to)
 {
+    if (lam_winograd_fits(given)) {
+        lam_winograd_prepare(given, uses, kernel, to);
+        return;
+    }
     size_t rows = 1, h, w;
     lam_conv c = simplest(given, &rows);
     prepared *head = to;
@@ -675,6 +682,10 @@ void lam_conv_prepare(const lam_conv *given, int uses, const float *kernel, void
 void lam_conv_forward(const lam_conv *given, size_t rows, const float *x, const void *kernel,
                       const float *bias, const lam_activation *act, float *z, float *y)
 {
+    if (lam_winograd_fits(given)) {
+        lam_winograd_forward(given, rows, x, kernel, bias, act, z, y);
+        return;
+    }
     static const lam_activation linear = {.id = LAM_ACT_linear};
     lam_conv c = simplest(given, &rows);
     sweep s = forward_sweep(&c, rows);
@@ -695,6 +706,10 @@ void lam_conv_forward(const lam_conv *given, size_t rows, const float *x, const 
 void lam_conv_input_gradient(const lam_conv *given, size_t rows, const float *dy, const void *kernel,
                              float *dx)
 {
+    if (lam_winograd_fits(given)) {
+        lam_winograd_input_gradient(given, rows, dy, kernel, dx);
+        return;
+    }
     lam_conv c = simplest(given, &rows);
     const float *part = (const float *)kernel + ((const prepared *)kernel)->gradient;
     for (size_t i = 0; rows > 0 && i < phases(&c); i++) {
@@ -743,6 +758,10 @@ static void cut_gradient(gradient *g)
 void lam_conv_kernel_gradient(const lam_conv *given, size_t rows, const float *x, const float *dy,
                               float *dkernel, bool add)
 {
+    if (lam_winograd_fits(given)) {
+        lam_winograd_kernel_gradient(given, rows, x, dy, dkernel, add);
+        return;
+    }
     lam_conv c = simplest(given, &rows);
     gradient g = {.c = &c, .tiles = lam_tiles_of(lam_tier()), .x = x, .dy = dy, .dkernel = dkernel, .add = add,
                   .seen = c.in_c / c.groups, .made = c.out_c / c.groups};
