@@ -1,6 +1,6 @@
 # Pictures in a grid, with captions and a scale of colours: what plot_images() and its kin draw with.
 #
-# The layout is worked out first, as data frames of where pictures, texts, lines and frames go in inches; then it
+# The layout is worked out first: where pictures, texts and frames go, in inches; then it
 # is drawn with ggplot2 or with base graphics.
 
 # "ggplot2" or "base".
@@ -203,8 +203,9 @@ add_scale <- function(layout, scale, title) {
   numbers <- signif(c(scale$limits[1L], if (signed) mean(scale$limits), scale$limits[2L]), 3)
   numbers[abs(numbers) < 1e-12] <- 0
   layout$rasters <- c(layout$rasters, list(matrix(scale$ramp, nrow = 1L)))
-  layout$pictures <- rbind(layout$pictures, data.frame(xmin = x[1L], ymin = y[1L], xmax = x[2L], ymax = y[2L]))
-  layout$frames <- rbind(layout$frames, data.frame(xmin = x[1L], ymin = y[1L], xmax = x[2L], ymax = y[2L], colour = "#8C96A0"))
+  strip <- data.frame(xmin = x[1L], ymin = y[1L], xmax = x[2L], ymax = y[2L])
+  layout$pictures <- rbind(layout$pictures, strip)
+  layout$frames <- rbind(layout$frames, cbind(strip, colour = "#8C96A0"))
   layout$texts <- rbind(
     layout$texts, text_rows(at, 0.25, format(numbers, trim = TRUE, drop0trailing = TRUE), 9, ink$text, 0.5, 1),
     if (!is.null(title)) text_rows(mean(x), 0.48, title, 9, ink$faint, 0.5, 0)

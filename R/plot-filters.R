@@ -55,7 +55,8 @@ convolution_layer <- function(model, layer, call = rlang::caller_env()) {
   }
   at <- layer_positions(model, layer, "layer", call)
   if (length(at) != 1L || !is_convolution(types[at])) {
-    abort_argument("layer", "a convolution layer", sprintf("\"%s\" of type %s", layer_names(model)[at], types[at]), call = call)
+    abort_argument("layer", "a convolution layer",
+                   sprintf("\"%s\" of type %s", layer_names(model)[at[1L]], types[at[1L]]), call = call)
   }
   at
 }
@@ -155,7 +156,7 @@ plot_feature_maps <- function(model, x, layer = NULL, sample = 1, max = 35, main
   shown <- seq_len(min(max, dims[3L]))
   if (is.null(main)) {
     left_out <- if (length(shown) < dims[3L]) sprintf(", the first %d of %d", length(shown), dims[3L])
-    main <- sprintf("%s: maps of %d x %d%s", layer_names(model)[at], dims[1L], dims[2L], if (is.null(left_out)) "" else left_out)
+    main <- paste0(layer_names(model)[at], ": maps of ", dims[1L], " x ", dims[2L], left_out)
   }
   scale <- fitting_scale(maps)
   rasters <- lapply(shown, function(k) scale_raster(array(maps[, , k], dims[1:2]), scale))

@@ -59,7 +59,15 @@ stage_lines <- function(shape, n_params, show) {
 }
 
 stage_kind <- function(type) {
-  if (grepl("conv", type)) "convolution" else if (grepl("pool", type)) "pooling" else if (type == "dense") "dense" else "other"
+  if (grepl("conv", type)) {
+    "convolution"
+  } else if (grepl("pool", type)) {
+    "pooling"
+  } else if (type == "dense") {
+    "dense"
+  } else {
+    "other"
+  }
 }
 
 # "conv 3 x 3", "max pool 2 x 2".
@@ -117,7 +125,8 @@ draw_volumes <- function(stages, main = NULL) {
     box <- draw_volume(stages[[i]], x, base + frame$room / 2, frame, i == k)
     draw_lines(c(stages[[i]]$title, stages[[i]]$lines), x, base - 0.05, frame$cex)
     if (i > 1L && column > 0) {
-      graphics::arrows(edge + 0.03, base + frame$room / 2, box$left - 0.03, base + frame$room / 2, length = 0.05, col = ink$faint)
+      middle <- base + frame$room / 2
+      graphics::arrows(edge + 0.03, middle, box$left - 0.03, middle, length = 0.05, col = ink$faint)
     }
     edge <- box$right
   }
@@ -147,9 +156,11 @@ volume_frame <- function(stages, width, height) {
   thickest <- min(0.4 * width / frame$columns, 0.6 * frame$room)
   frame$slant <- 0.3
   across <- max(sizes[2L, ]) * frame$slant
-  frame$inch <- min(frame$room / (max(sizes[1L, ]) + across), (0.85 * width / frame$columns - thickest) / max(across, 1e-9))
+  frame$inch <- min(frame$room / (max(sizes[1L, ]) + across),
+                    (0.85 * width / frame$columns - thickest) / max(across, 1e-9))
   maps <- sizes[1L, ] > 1
-  frame$thickness <- function(channels) 0.04 + (thickest - 0.04) * log2(1 + channels) / log2(1 + max(sizes[3L, maps], 1))
+  most <- max(sizes[3L, maps], 1)
+  frame$thickness <- function(channels) 0.04 + (thickest - 0.04) * log2(1 + channels) / log2(1 + most)
   longest_bar <- max(sizes[3L, !maps], 2)
   frame$bar <- function(units) frame$room * (0.1 + 0.7 * log2(units) / log2(longest_bar))
   frame

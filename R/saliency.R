@@ -142,7 +142,8 @@ choose_class <- function(model, x, class, call = rlang::caller_env()) {
   classes <- if (two_sided) 2L else shape
   if (is.null(class)) {
     p <- predict(model, x)
-    class <- if (two_sided) as.vector(p > if (closing_activation(model) == "sigmoid") 0.5 else log(0.5)) else max.col(p, "first") - 1
+    half <- if (closing_activation(model) == "sigmoid") 0.5 else log(0.5)
+    class <- if (two_sided) as.vector(p > half) else max.col(p, "first") - 1
   }
   class <- check_class(class, classes, n, call)
   list(
