@@ -36,9 +36,9 @@ static inline range windows_over(size_t at, size_t size, size_t stride, size_t p
     return (range){from, least((at + pad) / stride + 1, out)};
 }
 
-static inline float share_of(range lines, range columns)
+static inline float share_of(const lam_pool *p, range lines, range columns)
 {
-    return 1.0f / (float)((lines.to - lines.from) * (columns.to - columns.from));
+    return p->sum ? 1.0f : 1.0f / (float)((lines.to - lines.from) * (columns.to - columns.from));
 }
 
 /* The cells of a window that are inside the picture are numbered line by line. */
@@ -361,7 +361,7 @@ LAM_FN void LAM_T(average_forward_line)(const lam_pool *p, size_t out, const flo
     range lines = lines_of(p, out);
     for (size_t q = 0; q < p->out_w; q++, y += channels) {
         range columns = columns_of(p, q);
-        vf share = vf_set(share_of(lines, columns));
+        vf share = vf_set(share_of(p, lines, columns));
         for (size_t c = 0; c < channels; c += VL) {
             size_t n = least(channels - c, VL);
             vf sum = vf_set(0.0f);
@@ -381,7 +381,7 @@ LAM_FN void LAM_T(average_backward_line)(const lam_pool *p, size_t in, const flo
     for (size_t i = over.from; i < over.to; i++)
         for (size_t q = 0; q < p->out_w; q++) {
             range columns = columns_of(p, q);
-            vf share = vf_set(share_of(lines_of(p, i), columns));
+            vf share = vf_set(share_of(p, lines_of(p, i), columns));
             const float *from = dy + (i * p->out_w + q) * channels;
             for (size_t w = columns.from; w < columns.to; w++)
                 for (size_t c = 0; c < channels; c += VL) {

@@ -14,6 +14,7 @@
 typedef struct lam_pool {
     size_t in_h, in_w, out_h, out_w, channels;
     size_t size_h, size_w, stride_h, stride_w, pad_top, pad_left;
+    bool sum; /* of average pooling: leave out the division by the number of cells */
 } lam_pool;
 
 /* Bytes for each number of y that say which cell of its window won: 1, or 4 for large windows. */

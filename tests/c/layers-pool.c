@@ -78,6 +78,73 @@ static void pooling(const example *ex, const lam_layer *layer, const lam_pass *p
                 }
 }
 
+/* Number i of padding or cropping: top, bottom, left, right; a series has the last two. */
+static size_t border(const example *ex, const char *name, size_t i)
+{
+    bool flat = is_type(ex, "_1d");
+    return flat && i < 2 ? 0 : (size_t)number(ex, name, flat ? i - 2 : i, 0);
+}
+
+static void padding(const example *ex, const lam_layer *layer, const lam_pass *pass,
+                    const double *x, const double *w, double *y)
+{
+    (void)w;
+    bool crops = is_type(ex, "cropping");
+    const char *name = crops ? "cropping" : "padding";
+    size_t top = border(ex, name, 0), left = border(ex, name, 2);
+    picture in = picture_of(&layer->in), out = picture_of(&layer->out);
+    for (size_t r = 0; r < pass->rows; r++, x += layer->in_count)
+        for (size_t p = 0; p < out.h; p++)
+            for (size_t q = 0; q < out.w; q++)
+                for (size_t c = 0; c < in.c; c++) {
+                    size_t i = crops ? p + top : p - top, j = crops ? q + left : q - left;
+                    *y++ = i < in.h && j < in.w ? x[(i * in.w + j) * in.c + c] : 0;
+                }
+}
+
+/* The number at a place between the pixels, a straight line between neighbours. */
+static double between(const double *x, picture in, double i, double j, size_t c)
+{
+    double value = 0;
+    i = fmin(fmax(i, 0), (double)in.h - 1);
+    j = fmin(fmax(j, 0), (double)in.w - 1);
+    for (size_t a = 0; a < in.h; a++)
+        for (size_t b = 0; b < in.w; b++)
+            value += fmax(0, 1 - fabs((double)a - i)) * fmax(0, 1 - fabs((double)b - j)) *
+                     x[(a * in.w + b) * in.c + c];
+    return value;
+}
+
+static void upsampling(const example *ex, const lam_layer *layer, const lam_pass *pass,
+                       const double *x, const double *w, double *y)
+{
+    (void)w;
+    picture in = picture_of(&layer->in), out = picture_of(&layer->out);
+    size_t high = side(ex, "size", 0, 2), wide = side(ex, "size", 1, 2);
+    for (size_t r = 0; r < pass->rows; r++, x += layer->in_count)
+        for (size_t p = 0; p < out.h; p++)
+            for (size_t q = 0; q < out.w; q++)
+                for (size_t c = 0; c < in.c; c++)
+                    *y++ = length(ex, "interpolation") == 0
+                               ? x[(p / high * in.w + q / wide) * in.c + c]
+                               : between(x, in, ((double)p + 0.5) / (double)high - 0.5,
+                                         ((double)q + 0.5) / (double)wide - 0.5, c);
+}
+
+static void spatial_dropout(const example *ex, const lam_layer *layer, const lam_pass *pass,
+                            const double *x, const double *w, double *y)
+{
+    (void)w;
+    size_t channels = lam_shape_last(&layer->in);
+    double rate = (float)number(ex, "rate", 0, 0);
+    lam_rng rng = lam_layer_rng(layer, pass, 0);
+    for (size_t r = 0; r < pass->rows; r++)
+        for (size_t i = 0; i < layer->in_count; i++, x++, y++) {
+            float u = lam_random_uniform(&rng, (pass->first_row + r) * channels + i % channels);
+            *y = !pass->training ? *x : u >= (float)rate ? *x / (1 - rate) : 0;
+        }
+}
+
 /* ---- the examples ---------------------------------------------------------------- */
 
 static const example examples[] = {
@@ -154,6 +221,27 @@ static const example examples[] = {
      {NUMBERS("keepdims", 1)}},
     {"global_average_pooling_1d", SHAPE(4, 37), SHAPE(37), pooling, {{0}}},
     {"global_average_pooling_1d", SHAPE(4, 3), SHAPE(1, 3), pooling, {NUMBERS("keepdims", 1)}},
+    {"zero_padding_2d", SHAPE(2, 3, 2), SHAPE(6, 6, 2), padding, {NUMBERS("padding", 1, 3, 1, 2)}},
+    {"zero_padding_2d", SHAPE(2, 3, 1), SHAPE(2, 3, 1), padding, {NUMBERS("padding", 0, 0, 0, 0)}},
+    {"zero_padding_1d", SHAPE(3, 5), SHAPE(6, 5), padding, {NUMBERS("padding", 1, 2)}},
+    {"cropping_2d", SHAPE(5, 7, 2), SHAPE(2, 4, 2), padding, {NUMBERS("cropping", 1, 2, 3, 0)}},
+    {"cropping_1d", SHAPE(5, 3), SHAPE(2, 3), padding, {NUMBERS("cropping", 2, 1)}},
+    {"upsampling_2d", SHAPE(2, 3, 2), SHAPE(4, 6, 2), upsampling, {NUMBERS("size", 2)}},
+    {"upsampling_2d", SHAPE(1, 2, 19), SHAPE(1, 6, 19), upsampling, {NUMBERS("size", 1, 3)}},
+    {"upsampling_2d",
+     SHAPE(2, 3, 2),
+     SHAPE(6, 6, 2),
+     upsampling,
+     {NUMBERS("size", 3, 2), STRING("interpolation", "bilinear")}},
+    {"upsampling_2d",
+     SHAPE(1, 4, 1),
+     SHAPE(2, 4, 1),
+     upsampling,
+     {NUMBERS("size", 2, 1), STRING("interpolation", "bilinear")}},
+    {"upsampling_1d", SHAPE(3, 5), SHAPE(6, 5), upsampling, {NUMBERS("size", 2)}},
+    {"spatial_dropout_2d", SHAPE(2, 3, 5), SHAPE(2, 3, 5), spatial_dropout, {NUMBERS("rate", 0.4)}},
+    {"spatial_dropout_2d", SHAPE(1, 1, 9), SHAPE(1, 1, 9), spatial_dropout, {NUMBERS("rate", 0.3)}},
+    {"spatial_dropout_1d", SHAPE(3, 7), SHAPE(3, 7), spatial_dropout, {NUMBERS("rate", 0.5)}},
 };
 LAYER_EXAMPLES(examples)
 
@@ -177,6 +265,29 @@ static const refusal pooling_refusals[] = {
     {LAM_ESHAPE, "", {"max_pooling_2d", SHAPE(4, 4), {0}, NULL, {NUMBERS("pool_size", 2)}}},
     {LAM_ESHAPE, "", {"global_average_pooling_2d", SHAPE(4), {0}, NULL, {{0}}}},
     {LAM_ESHAPE, "", {"global_max_pooling_1d", SHAPE(4, 4, 2), {0}, NULL, {{0}}}},
+    {LAM_EARGUMENT, "padding", {"zero_padding_2d", SHAPE(4, 4, 1), {0}, NULL, {NUMBERS("padding", 1)}}},
+    {LAM_EARGUMENT, "padding", {"zero_padding_1d", SHAPE(4, 1), {0}, NULL, {NUMBERS("padding", 1, -1)}}},
+    {LAM_ESHAPE, "", {"zero_padding_1d", SHAPE(4), {0}, NULL, {NUMBERS("padding", 1, 1)}}},
+    {LAM_ESHAPE,
+     "cropping",
+     {"cropping_2d", SHAPE(4, 4, 1), {0}, NULL, {NUMBERS("cropping", 0, 0, 3, 1)}}},
+    {LAM_EARGUMENT, "size", {"upsampling_2d", SHAPE(4, 4, 1), {0}, NULL, {NUMBERS("size", 0)}}},
+    {LAM_EARGUMENT,
+     "interpolation",
+     {"upsampling_2d",
+      SHAPE(4, 4, 1),
+      {0},
+      NULL,
+      {NUMBERS("size", 2), STRING("interpolation", "linear")}}},
+    {LAM_ESHAPE, "", {"upsampling_1d", SHAPE(4, 4, 1), {0}, NULL, {NUMBERS("size", 2)}}},
+    {LAM_ESHAPE, "", {"spatial_dropout_2d", SHAPE(4, 4), {0}, NULL, {NUMBERS("rate", 0.5)}}},
+    {LAM_EARGUMENT,
+     "noise_shape",
+     {"spatial_dropout_1d",
+      SHAPE(4, 4),
+      {0},
+      NULL,
+      {NUMBERS("rate", 0.5), NUMBERS("noise_shape", 1, 1, 4)}}},
 };
 LAYER_REFUSALS(pooling_refusals)
 

@@ -15,7 +15,7 @@ typedef struct alpha_dropout {
 static lam_status configure(lam_layer *layer, const lam_args *args, lam_error *err)
 {
     alpha_dropout *d = layer->config;
-    LAM_TRY(lam_drop_read(&d->drop, args, "layer_alpha_dropout()", err));
+    LAM_TRY(lam_drop_read(&d->drop, args, true, "layer_alpha_dropout()", err));
     if (d->drop.rate >= 1.0f)
         return lam_fail_arg(err, LAM_EARGUMENT, "rate", "a number of at least 0 and below 1", "%g",
                             (double)d->drop.rate);

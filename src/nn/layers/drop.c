@@ -2,7 +2,8 @@
 
 #include "kernels/kernels.h"
 
-lam_status lam_drop_read(lam_drop *drop, const lam_args *args, const char *owner, lam_error *err)
+lam_status lam_drop_read(lam_drop *drop, const lam_args *args, bool shaped, const char *owner,
+                         lam_error *err)
 {
     static const lam_field fields[] = {
         {.name = "rate",
@@ -11,15 +12,15 @@ lam_status lam_drop_read(lam_drop *drop, const lam_args *args, const char *owner
          .min = 0,
          .max = 1,
          .required = true},
-        {.name = "noise_shape", .kind = LAM_FIELD_ANY},
         {.name = "seed",
          .kind = LAM_FIELD_DOUBLE,
          .offset = offsetof(lam_drop, seed),
          .min = -9e15,
          .max = 9e15},
+        {.name = "noise_shape", .kind = LAM_FIELD_ANY},
     };
     drop->seed = NAN;
-    LAM_TRY(lam_args_read(args, fields, LAM_COUNT(fields), drop, owner, err));
+    LAM_TRY(lam_args_read(args, fields, LAM_COUNT(fields) - !shaped, drop, owner, err));
     const lam_arg *shape = lam_args_get(args, "noise_shape");
     if (!shape)
         return LAM_OK;

@@ -22,8 +22,9 @@ typedef struct lam_drop {
     lam_view view;    /* a sample beside its mask */
 } lam_drop;
 
-/* Reads rate, noise_shape and seed. */
-lam_status lam_drop_read(lam_drop *drop, const lam_args *args, const char *owner, lam_error *err);
+/* Reads rate, seed and, if the layer has it (`shaped`), noise_shape. */
+lam_status lam_drop_read(lam_drop *drop, const lam_args *args, bool shaped, const char *owner,
+                         lam_error *err);
 /* Checks noise_shape against the input and asks for the memory of the mask. */
 lam_status lam_drop_build(lam_drop *drop, lam_layer *layer, lam_error *err);
 /* Draws the mask of the pass into its cache. */
