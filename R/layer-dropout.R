@@ -56,6 +56,50 @@ check_noise_shape <- function(noise_shape, call = rlang::caller_env()) {
                       arg = "noise_shape", call = call)
 }
 
+#' Spatial dropout: drop whole channels
+#'
+#' In training, sets each channel of a sample to 0, at all its positions, with probability `rate`,
+#' and divides the others by `1 - rate`; in `predict()` and `evaluate()` it does nothing. Pixels
+#' beside each other, and steps of a series, are so alike that dropping single ones, as
+#' [layer_dropout()] does, takes little away (Tompson and others, "Efficient object localization using
+#' convolutional networks", 2015).
+#'
+#' `layer_spatial_dropout_1d()` is for series, (steps, channels), `layer_spatial_dropout_2d()` for
+#' pictures, (height, width, channels).
+#'
+#' @inheritParams layer_dropout
+#' @param rate Fraction of the channels to drop, from 0 to 1.
+#' @param data_format `NULL` or `"channels_last"`.
+#' @param name Name of the layer.
+#' @param dtype `"float32"` or `NULL`.
+#' @param ... Other arguments of every layer: see [layer_dense()].
+#' @return The model with the layer added, or the layer when `object` is left out. The shape of the
+#'   output is that of the input.
+#' @section Errors:
+#' `lamina_error_argument` for a bad argument, `lamina_error_shape` for samples that are not (height,
+#' width, channels) or (steps, channels).
+#' @family regularization layers
+#' @examples
+#' set.seed(1)
+#' model <- keras_model_sequential(input_shape = c(2, 2, 3)) |> layer_spatial_dropout_2d(rate = 0.5)
+#' layer_outputs(model, array(1, c(1, 2, 2, 3)), training = TRUE) # channels of zeros or twos
+#' @export
+layer_spatial_dropout_2d <- function(object, rate, data_format = NULL, seed = NULL, name = NULL,
+                                     dtype = NULL, ...) {
+  check_data_format(data_format)
+  config <- list(rate = check_number(rate, min = 0, max = 1), seed = check_seed(seed))
+  create_layer(object, "spatial_dropout_2d", config, name = name, dtype = dtype, ...,
+               class = "SpatialDropout2D")
+}
+
+#' @rdname layer_spatial_dropout_2d
+#' @export
+layer_spatial_dropout_1d <- function(object, rate, seed = NULL, name = NULL, dtype = NULL, ...) {
+  config <- list(rate = check_number(rate, min = 0, max = 1), seed = check_seed(seed))
+  create_layer(object, "spatial_dropout_1d", config, name = name, dtype = dtype, ...,
+               class = "SpatialDropout1D")
+}
+
 #' Gaussian noise
 #'
 #' In training, adds normally distributed random numbers with mean 0 and standard deviation

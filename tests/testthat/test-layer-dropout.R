@@ -53,6 +53,27 @@ test_that("noise_shape shares decisions", {
   for (i in 2:20) expect_identical(y[i, , ], y[1, , ])
 })
 
+test_that("spatial dropout drops whole channels of a sample", {
+  x <- array(1, c(40, 3, 2, 6))
+  set.seed(1)
+  y <- trained(layer_spatial_dropout_2d(rate = 0.25), x)
+  cells <- apply(y, c(1, 4), function(v) length(unique(as.vector(v))))
+  expect_true(all(cells == 1))
+  expect_equal(sort(unique(as.vector(y))), c(0, 1 / 0.75), tolerance = 1e-6)
+  expect_lt(abs(mean(y[, 1, 1, ] == 0) - 0.25), 5 * sqrt(0.25 * 0.75 / 240))
+  series <- array(1, c(40, 5, 6))
+  y <- trained(layer_spatial_dropout_1d(rate = 0.5, seed = 3), series)
+  for (t in 2:5) expect_identical(y[, t, ], y[, 1, ])
+  expect_identical(y, trained(layer_spatial_dropout_1d(rate = 0.5, seed = 3), series))
+  model <- keras_model_sequential(input_shape = c(3, 2, 6)) |> layer_spatial_dropout_2d(0.5)
+  expect_identical(predict(model, x), x)
+  expect_identical(model$layers[[1]]$name, "spatial_dropout2d")
+  expect_error(layer_spatial_dropout_2d(rate = 2), class = "lamina_error_argument")
+  expect_error(layer_spatial_dropout_2d(rate = 0.5, noise_shape = 1), class = "lamina_error_argument")
+  flat <- keras_model_sequential(input_shape = 4)
+  expect_error(layer_spatial_dropout_1d(flat, 0.5), class = "lamina_error_shape")
+})
+
 test_that("activity regularization hands its input on", {
   x <- matrix(as.double(1:6), 2)
   model <- keras_model_sequential(input_shape = 3) |> layer_activity_regularization(l1 = 0.1, l2 = 0.2)
