@@ -20,6 +20,7 @@ typedef struct job {
     size_t d;
     float alpha;
     const float *x, *scale, *shift;
+    float least;
     const uint32_t *order;
     float *y;
 } job;
@@ -121,16 +122,16 @@ static void affine_task(void *arg, size_t task, int worker)
 {
     (void)worker;
     static void (*const table[])(size_t, size_t, const float *, const float *, const float *,
-                                 float *) = LAM_TIER_TABLE(affine_cols);
+                                 float, float *) = LAM_TIER_TABLE(affine_cols);
     const job *j = arg;
     size_t at = begin(j, task) * j->d;
-    table[lam_tier()](count(j, task), j->d, j->x + at, j->scale, j->shift, j->y + at);
+    table[lam_tier()](count(j, task), j->d, j->x + at, j->scale, j->shift, j->least, j->y + at);
 }
 
 void lam_affine_cols(size_t rows, size_t d, const float *x, const float *scale, const float *shift,
-                     float *y)
+                     float least, float *y)
 {
-    job j = {.n = rows, .d = d, .x = x, .scale = scale, .shift = shift, .y = y};
+    job j = {.n = rows, .d = d, .x = x, .scale = scale, .shift = shift, .least = least, .y = y};
     run(&j, affine_task);
 }
 
@@ -280,7 +281,7 @@ LAM_FN bool LAM_T(all_finite)(size_t n, const float *x)
 /* Rows shorter than a vector: all is one long array, over which scale and shift repeat every d
  * vectors. */
 LAM_INLINE void LAM_T(affine_narrow)(size_t rows, size_t d, const float *x, const float *scale,
-                                     const float *shift, float *y)
+                                     const float *shift, float least, float *y)
 {
     float scales[VL * VL], shifts[VL * VL];
     for (size_t i = 0; i < d * VL; i++) {
@@ -289,28 +290,28 @@ LAM_INLINE void LAM_T(affine_narrow)(size_t rows, size_t d, const float *x, cons
     }
     size_t n = rows * d, i = 0, at = 0;
     for (; i + VL <= n; i += VL) {
-        vf_store(y + i, vf_fma(vf_load(x + i), vf_load(scales + at), vf_load(shifts + at)));
+        vf_store(y + i, vf_max(vf_set(least), vf_fma(vf_load(x + i), vf_load(scales + at), vf_load(shifts + at))));
         at = at + VL < d * VL ? at + VL : 0;
     }
     if (i < n)
-        vf_store_n(y + i, vf_fma(vf_load_n(x + i, n - i), vf_load(scales + at), vf_load(shifts + at)),
+        vf_store_n(y + i, vf_max(vf_set(least), vf_fma(vf_load_n(x + i, n - i), vf_load(scales + at), vf_load(shifts + at))),
                    n - i);
 }
 
 LAM_FN void LAM_T(affine_cols)(size_t rows, size_t d, const float *x, const float *scale,
-                               const float *shift, float *y)
+                               const float *shift, float least, float *y)
 {
     if (d < VL) {
-        LAM_T(affine_narrow)(rows, d, x, scale, shift, y);
+        LAM_T(affine_narrow)(rows, d, x, scale, shift, least, y);
         return;
     }
     for (size_t r = 0; r < rows; r++, x += d, y += d) {
         size_t j = 0;
         for (; j + VL <= d; j += VL)
-            vf_store(y + j, vf_fma(vf_load(x + j), vf_load(scale + j), vf_load(shift + j)));
+            vf_store(y + j, vf_max(vf_set(least), vf_fma(vf_load(x + j), vf_load(scale + j), vf_load(shift + j))));
         if (j < d)
-            vf_store_n(y + j, vf_fma(vf_load_n(x + j, d - j), vf_load_n(scale + j, d - j),
-                                     vf_load_n(shift + j, d - j)), d - j);
+            vf_store_n(y + j, vf_max(vf_set(least), vf_fma(vf_load_n(x + j, d - j), vf_load_n(scale + j, d - j),
+                                                          vf_load_n(shift + j, d - j))), d - j);
     }
 }
 

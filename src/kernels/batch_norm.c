@@ -17,6 +17,7 @@ typedef struct job {
     const lam_channels *a;
     size_t parts;
     const float *x, *dy, *mean, *scale, *slope, *shift;
+    const lam_gate *gate;
     double *first, *second; /* parts x channels */
     size_t per_task;
     float *y;
@@ -116,7 +117,7 @@ static void products_task(void *arg, size_t task, int worker)
 {
     (void)worker;
     static void (*const table[])(size_t, size_t, size_t, const float *, const float *, const float *,
-                                 double *, double *) = LAM_TIER_TABLE(products);
+                                 const lam_gate *, double *, double *) = LAM_TIER_TABLE(products);
     const job *j = arg;
     const lam_channels *a = j->a;
     size_t part = task / strips(a), c = task % strips(a) * STRIP;
@@ -124,7 +125,9 @@ static void products_task(void *arg, size_t task, int worker)
     double *sum = j->first + part * a->channels + c, *product = j->second + part * a->channels + c;
     if (a->inner == 1) {
         size_t at = from * a->channels + c;
-        table[lam_tier()](to - from, columns, a->channels, j->x + at, j->mean + c, j->dy + at, sum, product);
+        lam_gate gate = j->gate ? (lam_gate){j->gate->scale + c, j->gate->shift + c} : (lam_gate){0};
+        table[lam_tier()](to - from, columns, a->channels, j->x + at, j->mean + c, j->dy + at,
+                          j->gate ? &gate : NULL, sum, product);
         return;
     }
     for (size_t k = 0; k < columns; k++) {
@@ -140,9 +143,9 @@ static void products_task(void *arg, size_t task, int worker)
 }
 
 void lam_channel_products(const lam_channels *a, const float *x, const float *mean, const float *dy,
-                          double *sum, double *product)
+                          const lam_gate *gate, double *sum, double *product)
 {
-    job j = {.a = a, .x = x, .mean = mean, .dy = dy};
+    job j = {.a = a, .x = x, .mean = mean, .dy = dy, .gate = gate};
     sum_in_parts(&j, products_task, sum, product);
     if (j.parts == 1)
         return;
@@ -178,11 +181,11 @@ static void affine_runs_task(void *arg, size_t task, int worker)
 }
 
 void lam_channel_affine(const lam_channels *a, const float *x, const float *scale,
-                        const float *shift, float *y)
+                        const float *shift, float least, float *y)
 {
     job j = {.a = a, .x = x, .scale = scale, .shift = shift, .y = y};
     if (a->inner == 1)
-        lam_affine_cols(a->outer, a->channels, x, scale, shift, y);
+        lam_affine_cols(a->outer, a->channels, x, scale, shift, least, y);
     else
         map(&j, affine_runs_task);
 }
@@ -191,13 +194,13 @@ static void gradient_task(void *arg, size_t task, int worker)
 {
     (void)worker;
     static void (*const table[])(size_t, size_t, const float *, const float *, const float *,
-                                 const float *, const float *, const float *, float *) =
-        LAM_TIER_TABLE(gradient);
+                                 const lam_gate *, const float *, const float *, const float *,
+                                 float *) = LAM_TIER_TABLE(gradient);
     const job *j = arg;
     size_t first = task * j->per_task, rows = least(j->a->outer - first, j->per_task);
     size_t channels = j->a->channels, at = first * channels;
-    table[lam_tier()](rows, channels, j->x + at, j->mean, j->dy + at, j->scale, j->slope, j->shift,
-                      j->y + at);
+    table[lam_tier()](rows, channels, j->x + at, j->mean, j->dy + at, j->gate, j->scale, j->slope,
+                      j->shift, j->y + at);
 }
 
 static void gradient_runs_task(void *arg, size_t task, int worker)
@@ -214,9 +217,10 @@ static void gradient_runs_task(void *arg, size_t task, int worker)
 }
 
 void lam_channel_gradient(const lam_channels *a, const float *x, const float *mean, const float *dy,
-                          const float *scale, const float *slope, const float *shift, float *dx)
+                          const lam_gate *gate, const float *scale, const float *slope,
+                          const float *shift, float *dx)
 {
-    job j = {.a = a, .x = x, .mean = mean, .dy = dy, .scale = scale, .slope = slope, .shift = shift, .y = dx};
+    job j = {.a = a, .x = x, .mean = mean, .dy = dy, .gate = gate, .scale = scale, .slope = slope, .shift = shift, .y = dx};
     map(&j, a->inner == 1 ? gradient_task : gradient_runs_task);
 }
 
@@ -225,16 +229,33 @@ void lam_channel_gradient(const lam_channels *a, const float *x, const float *me
 
 #define DEEP 64 /* rows that a lane adds up in floats */
 
+LAM_INLINE vf LAM_T(load_last)(const float *p, bool partial, size_t n)
+{
+    return partial ? vf_load_n(p, n) : vf_load(p);
+}
+
+/* dy where the gate is open, else 0. */
+LAM_INLINE vf LAM_T(pass_gate)(vf x, vf scale, vf shift, vf dy)
+{
+    return (vf)((vi)dy & (vi)(vf_fma(x, scale, shift) > vf_set(0.0f)));
+}
+
 /* For `vectors` vectors of columns, `lanes` rows at a time: sum[0][j] = sum of u and sum[1][j] =
  * sum of u v over the rows, where u = v = x - centre[j] (moments), or u = dy, v = x - centre[j]. */
-LAM_INLINE void LAM_T(sums_block)(const bool with_dy, const size_t vectors, const size_t lanes,
-                                  size_t rows, size_t last, size_t step, const float *x,
-                                  const float *centre, const float *dy, double *first, double *second)
+LAM_INLINE void LAM_T(sums_block)(const bool with_dy, const bool gated, const size_t vectors,
+                                  const size_t lanes, size_t rows, size_t last, size_t step,
+                                  const float *x, const float *centre, const float *dy,
+                                  const lam_gate *gate, double *first, double *second)
 {
     size_t columns = (vectors - 1) * VL + last;
-    vf c[4];
+    vf c[4], scale[4], shift[4];
     LAM_UNROLL for (size_t v = 0; v < vectors; v++)
-        c[v] = v + 1 == vectors ? vf_load_n(centre + v * VL, last) : vf_load(centre + v * VL);
+        c[v] = LAM_T(load_last)(centre + v * VL, v + 1 == vectors, last);
+    if (gated)
+        LAM_UNROLL for (size_t v = 0; v < vectors; v++) {
+            scale[v] = LAM_T(load_last)(gate->scale + v * VL, v + 1 == vectors, last);
+            shift[v] = LAM_T(load_last)(gate->shift + v * VL, v + 1 == vectors, last);
+        }
     for (size_t i = 0; i < columns; i++)
         first[i] = second[i] = 0.0;
     for (size_t done = 0; done < rows;) {
@@ -248,8 +269,10 @@ LAM_INLINE void LAM_T(sums_block)(const bool with_dy, const size_t vectors, cons
                 if (l < here)
                     LAM_UNROLL for (size_t v = 0; v < vectors; v++) {
                         size_t at = l * step + v * VL, k = l * vectors + v;
-                        vf d = (v + 1 == vectors ? vf_load_n(x + at, last) : vf_load(x + at)) - c[v];
-                        vf u = !with_dy ? d : v + 1 == vectors ? vf_load_n(dy + at, last) : vf_load(dy + at);
+                        vf here_x = LAM_T(load_last)(x + at, v + 1 == vectors, last), d = here_x - c[v];
+                        vf u = with_dy ? LAM_T(load_last)(dy + at, v + 1 == vectors, last) : d;
+                        if (gated)
+                            u = LAM_T(pass_gate)(here_x, scale[v], shift[v], u);
                         s[k] += u;
                         t[k] = vf_fma(u, d, t[k]);
                     }
@@ -271,25 +294,26 @@ LAM_INLINE void LAM_T(sums_block)(const bool with_dy, const size_t vectors, cons
     }
 }
 
-LAM_INLINE void LAM_T(sums)(const bool with_dy, size_t rows, size_t columns, size_t step,
-                            const float *x, const float *centre, const float *dy, double *first,
-                            double *second)
+LAM_INLINE void LAM_T(sums)(const bool with_dy, const bool gated, size_t rows, size_t columns,
+                            size_t step, const float *x, const float *centre, const float *dy,
+                            const lam_gate *gate, double *first, double *second)
 {
+    lam_gate g = gated ? *gate : (lam_gate){0};
     while (columns) {
         size_t width = least(columns, 4 * VL), vectors = (width + VL - 1) / VL;
         size_t last = width - (vectors - 1) * VL;
         switch (vectors) {
         case 1:
-            LAM_T(sums_block)(with_dy, 1, 4, rows, last, step, x, centre, dy, first, second);
+            LAM_T(sums_block)(with_dy, gated, 1, 4, rows, last, step, x, centre, dy, &g, first, second);
             break;
         case 2:
-            LAM_T(sums_block)(with_dy, 2, 2, rows, last, step, x, centre, dy, first, second);
+            LAM_T(sums_block)(with_dy, gated, 2, 2, rows, last, step, x, centre, dy, &g, first, second);
             break;
         case 3:
-            LAM_T(sums_block)(with_dy, 3, 1, rows, last, step, x, centre, dy, first, second);
+            LAM_T(sums_block)(with_dy, gated, 3, 1, rows, last, step, x, centre, dy, &g, first, second);
             break;
         default:
-            LAM_T(sums_block)(with_dy, 4, 1, rows, last, step, x, centre, dy, first, second);
+            LAM_T(sums_block)(with_dy, gated, 4, 1, rows, last, step, x, centre, dy, &g, first, second);
             break;
         }
         columns -= width;
@@ -299,6 +323,10 @@ LAM_INLINE void LAM_T(sums)(const bool with_dy, size_t rows, size_t columns, siz
         second += width;
         if (with_dy)
             dy += width;
+        if (gated) {
+            g.scale += width;
+            g.shift += width;
+        }
     }
 }
 
@@ -312,7 +340,7 @@ LAM_FN void LAM_T(moments)(size_t rows, size_t columns, size_t step, const float
     for (size_t probe = 0; probe < PROBES; probe++)
         for (size_t c = 0; c < columns; c++)
             centre[c] += x[rows * probe / PROBES * step + c] * (1.0f / PROBES);
-    LAM_T(sums)(false, rows, columns, step, x, centre, NULL, mean, spread);
+    LAM_T(sums)(false, false, rows, columns, step, x, centre, NULL, NULL, mean, spread);
     for (size_t c = 0; c < columns; c++) {
         double d = mean[c] / (double)rows;
         spread[c] -= d * mean[c];
@@ -321,56 +349,90 @@ LAM_FN void LAM_T(moments)(size_t rows, size_t columns, size_t step, const float
 }
 
 LAM_FN void LAM_T(products)(size_t rows, size_t columns, size_t step, const float *x,
-                            const float *mean, const float *dy, double *sum, double *product)
+                            const float *mean, const float *dy, const lam_gate *gate,
+                            double *sum, double *product)
 {
-    LAM_T(sums)(true, rows, columns, step, x, mean, dy, sum, product);
+    if (gate)
+        LAM_T(sums)(true, true, rows, columns, step, x, mean, dy, gate, sum, product);
+    else
+        LAM_T(sums)(true, false, rows, columns, step, x, mean, dy, NULL, sum, product);
 }
 
-LAM_INLINE vf LAM_T(gradient_at)(vf x, vf mean, vf dy, vf scale, vf slope, vf shift)
+/* What the gradient's formula takes for each channel; the last two only where there is a gate. */
+typedef struct LAM_T(channel) {
+    vf mean, scale, slope, shift, gate_scale, gate_shift;
+} LAM_T(channel);
+
+LAM_INLINE vf LAM_T(gradient_at)(const bool gated, vf x, vf dy, LAM_T(channel) c)
 {
-    return vf_fma(dy, scale, vf_fma(x - mean, slope, shift));
+    vf g = gated ? LAM_T(pass_gate)(x, c.gate_scale, c.gate_shift, dy) : dy;
+    return vf_fma(g, c.scale, vf_fma(x - c.mean, c.slope, c.shift));
+}
+
+/* n: how many of a vector's channels there are. */
+LAM_INLINE LAM_T(channel) LAM_T(load_channel)(const bool gated, const float *const par[6], size_t at, size_t n)
+{
+    LAM_T(channel) c;
+    bool partial = n < VL;
+    c.mean = LAM_T(load_last)(par[0] + at, partial, n);
+    c.scale = LAM_T(load_last)(par[1] + at, partial, n);
+    c.slope = LAM_T(load_last)(par[2] + at, partial, n);
+    c.shift = LAM_T(load_last)(par[3] + at, partial, n);
+    c.gate_scale = gated ? LAM_T(load_last)(par[4] + at, partial, n) : c.mean;
+    c.gate_shift = gated ? LAM_T(load_last)(par[5] + at, partial, n) : c.mean;
+    return c;
 }
 
 /* Where rows are shorter than a vector, the array is one long row over which the channels repeat
  * every `channels` vectors. */
-LAM_INLINE void LAM_T(gradient_narrow)(size_t n, size_t channels, const float *x, const float *dy,
-                                       const float *const par[4], float *dx)
+LAM_INLINE void LAM_T(gradient_narrow)(const bool gated, size_t n, size_t channels, const float *x,
+                                       const float *dy, const float *const par[6], float *dx)
 {
-    float all[4][VL * VL];
-    for (size_t k = 0; k < 4; k++)
+    float all[6][VL * VL];
+    const float *const repeated[6] = {all[0], all[1], all[2], all[3], all[4], all[5]};
+    for (size_t k = 0; k < (gated ? 6 : 4); k++)
         for (size_t i = 0; i < channels * VL; i++)
             all[k][i] = par[k][i % channels];
-    size_t at = 0, i = 0;
-    for (; i + VL <= n; i += VL) {
-        vf_store(dx + i, LAM_T(gradient_at)(vf_load(x + i), vf_load(all[0] + at), vf_load(dy + i),
-                                            vf_load(all[1] + at), vf_load(all[2] + at), vf_load(all[3] + at)));
+    for (size_t at = 0, i = 0; i < n; i += VL) {
+        size_t here = least(n - i, VL);
+        vf g = LAM_T(gradient_at)(gated, LAM_T(load_last)(x + i, here < VL, here),
+                                  LAM_T(load_last)(dy + i, here < VL, here),
+                                  LAM_T(load_channel)(gated, repeated, at, VL));
+        if (here < VL)
+            vf_store_n(dx + i, g, here);
+        else
+            vf_store(dx + i, g);
         at = at + VL < channels * VL ? at + VL : 0;
     }
-    if (i < n)
-        vf_store_n(dx + i, LAM_T(gradient_at)(vf_load_n(x + i, n - i), vf_load(all[0] + at), vf_load_n(dy + i, n - i),
-                                              vf_load(all[1] + at), vf_load(all[2] + at), vf_load(all[3] + at)),
-                   n - i);
 }
 
-LAM_FN void LAM_T(gradient)(size_t rows, size_t channels, const float *x, const float *mean,
-                            const float *dy, const float *scale, const float *slope,
-                            const float *shift, float *dx)
+LAM_INLINE void LAM_T(gradient_rows)(const bool gated, size_t rows, size_t channels, const float *x,
+                                     const float *dy, const float *const par[6], float *dx)
 {
     if (channels < VL) {
-        LAM_T(gradient_narrow)(rows * channels, channels, x, dy, (const float *const[]){mean, scale, slope, shift}, dx);
+        LAM_T(gradient_narrow)(gated, rows * channels, channels, x, dy, par, dx);
         return;
     }
     for (size_t r = 0; r < rows; r++, x += channels, dy += channels, dx += channels) {
-        size_t c = 0;
+        size_t c = 0, n = channels % VL;
         for (; c + VL <= channels; c += VL)
-            vf_store(dx + c, LAM_T(gradient_at)(vf_load(x + c), vf_load(mean + c), vf_load(dy + c),
-                                                vf_load(scale + c), vf_load(slope + c), vf_load(shift + c)));
-        size_t n = channels - c;
+            vf_store(dx + c, LAM_T(gradient_at)(gated, vf_load(x + c), vf_load(dy + c),
+                                                LAM_T(load_channel)(gated, par, c, VL)));
         if (n)
-            vf_store_n(dx + c, LAM_T(gradient_at)(vf_load_n(x + c, n), vf_load_n(mean + c, n), vf_load_n(dy + c, n),
-                                                  vf_load_n(scale + c, n), vf_load_n(slope + c, n), vf_load_n(shift + c, n)),
-                       n);
+            vf_store_n(dx + c, LAM_T(gradient_at)(gated, vf_load_n(x + c, n), vf_load_n(dy + c, n),
+                                                  LAM_T(load_channel)(gated, par, c, n)), n);
     }
+}
+
+LAM_FN void LAM_T(gradient)(size_t rows, size_t channels, const float *x, const float *mean,
+                            const float *dy, const lam_gate *gate, const float *scale,
+                            const float *slope, const float *shift, float *dx)
+{
+    const float *const par[6] = {mean, scale, slope, shift, gate ? gate->scale : NULL, gate ? gate->shift : NULL};
+    if (gate)
+        LAM_T(gradient_rows)(true, rows, channels, x, dy, par, dx);
+    else
+        LAM_T(gradient_rows)(false, rows, channels, x, dy, par, dx);
 }
 
 #undef DEEP

@@ -60,9 +60,9 @@ double lam_sum_abs(size_t n, const float *x);
 bool lam_all_finite(size_t n, const float *x);
 /* dst row i = src row order[i]; d numbers a row. */
 void lam_gather_rows(const float *src, size_t d, const uint32_t *order, size_t rows, float *dst);
-/* y[r, j] = x[r, j] * scale[j] + shift[j] */
+/* y[r, j] = max(x[r, j] * scale[j] + shift[j], least); least -INFINITY: all numbers. */
 void lam_affine_cols(size_t rows, size_t d, const float *x, const float *scale, const float *shift,
-                     float *y);
+                     float least, float *y);
 
 /* ---- random (noise.c): element i of the call is number first + i of the generator ---------- */
 

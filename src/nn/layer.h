@@ -51,6 +51,8 @@ typedef struct lam_pass {
     char *prepared;         /* layer->prepared bytes: written by prepare, read by the passes */
     bool rectified;         /* x is a rectifier's output, and where the greatest x is 0, backward is to
                                hand on no gradient: the rectifier leaves its slope to this layer */
+    bool rectify;           /* a rectifier behind the layer rides along: y = max(y, 0), and backward sees
+                               to its slope */
     bool backward_follows;  /* false: forward need keep nothing in the cache */
     bool training;          /* dropout, noise, batch statistics */
     bool update_state;      /* move running statistics (only ever set together with training) */
@@ -67,7 +69,9 @@ enum {
     LAM_LAYER_NEEDS_X = 2,  /* backward reads x */
     LAM_LAYER_NEEDS_Y = 4,  /* backward reads y */
     LAM_LAYER_WHOLE_BATCH = 8, /* the samples of a batch depend on each other */
-    LAM_LAYER_MAXIMUM = 16  /* hands on the greatest of several inputs and honours pass->rectified */
+    LAM_LAYER_MAXIMUM = 16, /* hands on the greatest of several inputs and honours pass->rectified */
+    LAM_LAYER_RECTIFIES = 32, /* honours pass->rectify */
+    LAM_LAYER_ACTIVATION = 64 /* nothing but its closing activation, element by element */
 };
 
 typedef struct lam_layer_type {

@@ -26,11 +26,41 @@ static size_t weight_count(const lam_layer *l)
     return n;
 }
 
-/* Goes depth first: does not read more weights than numbers of the sample, or hardly so. */
-static bool goes_deep(const lam_layer *l)
+static bool ends_in_relu(const lam_layer *l)
 {
+    return l->type->closing && l->type->closing(l) && lam_activation_is_relu(l->type->closing(l));
+}
+
+/* A rectifier that rides along on the layer before it. */
+static bool rides(const lam_plan *plan, int i)
+{
+    const lam_layer *l = &plan->net->layers[i];
+    return i > plan->from && (l->flags & LAM_LAYER_ACTIVATION) && ends_in_relu(l) && !has_penalty(l) &&
+           (l[-1].flags & LAM_LAYER_RECTIFIES) && !has_penalty(&l[-1]);
+}
+
+/* A maximum of what a rectifier put out hands no gradient to a 0; then the rectifier's own slope, 1
+ * everywhere else, has nothing to add. */
+static bool is_rectified(const lam_plan *plan, int i)
+{
+    const lam_layer *l = &plan->net->layers[i];
+    return i + 1 < plan->to && (l[1].flags & LAM_LAYER_MAXIMUM) && ends_in_relu(l) && !has_penalty(l);
+}
+
+static void find_rectifiers(lam_plan *plan, lam_plan_kind kind)
+{
+    for (int i = plan->from; kind != LAM_PLAN_KEEP && i < plan->to; i++) {
+        plan->step[i].rectified = is_rectified(plan, i);
+        plan->step[i].rides = rides(plan, i);
+    }
+}
+
+/* Goes depth first: does not read more weights than numbers of the sample, or hardly so. */
+static bool goes_deep(const lam_plan *plan, int i)
+{
+    const lam_layer *l = &plan->net->layers[i];
     size_t n = weight_count(l);
-    return !(l->flags & LAM_LAYER_WHOLE_BATCH) && !has_penalty(l) && n <= most_weights &&
+    return !plan->step[i].rides && !(l->flags & LAM_LAYER_WHOLE_BATCH) && !has_penalty(l) && n <= most_weights &&
            n <= 4 * (l->in_count + l->out_count);
 }
 
@@ -68,7 +98,7 @@ static void add_segment(lam_plan *plan, int from, int to, size_t part)
 static void cut_segments(lam_plan *plan, lam_plan_kind kind)
 {
     for (int i = plan->from, to; i < plan->to; i = to) {
-        for (to = i; to < plan->to && goes_deep(&plan->net->layers[to]);)
+        for (to = i; to < plan->to && goes_deep(plan, to);)
             to++;
         size_t part = kind == LAM_PLAN_KEEP ? 0 : part_size(plan, i, to);
         if (part == 0 && to == i)
@@ -109,17 +139,8 @@ static bool works_in_place(const lam_plan *plan, int i)
 static bool is_needed(const lam_plan *plan, int i)
 {
     const lam_layer *l = &plan->net->layers[i];
-    bool by_itself = (l->flags & LAM_LAYER_NEEDS_Y) && !plan->step[i].rectified;
+    bool by_itself = (l->flags & LAM_LAYER_NEEDS_Y) && !plan->step[i].rectified && !plan->step[i].rides;
     return plan->backward && (by_itself || (i + 1 < plan->to && (l[1].flags & LAM_LAYER_NEEDS_X)));
-}
-
-/* A maximum of what a rectifier put out hands no gradient to a 0; then the rectifier's own slope, 1
- * everywhere else, has nothing to add. */
-static bool is_rectified(const lam_plan *plan, int i)
-{
-    const lam_layer *l = &plan->net->layers[i];
-    return i + 1 < plan->to && (l[1].flags & LAM_LAYER_MAXIMUM) && l->type->closing &&
-           l->type->closing(l) && lam_activation_is_relu(l->type->closing(l)) && !has_penalty(l);
 }
 
 /* Bytes that one part of segment s takes: the widest output within, scratch, cache. */
@@ -222,8 +243,6 @@ static void lay_out(lam_plan *plan, lam_plan_kind kind, arena *a)
     int turn = 0;
     for (int k = 0; kind == LAM_PLAN_PREDICT && k < 2; k++)
         shared[k] = place(a, widest(plan, false));
-    for (int i = plan->from; i < plan->to; i++)
-        plan->step[i].rectified = is_rectified(plan, i);
     for (const lam_segment *s = plan->segment; s < plan->segment + plan->n_segments; s++) {
         place_outputs(plan, s, kind, a, shared, &turn);
         place_caches(plan, s, a);
@@ -257,6 +276,7 @@ lam_status lam_plan_new(lam_plan **out, const lam_net *net, int from, int to, si
     if ((status = lam_new(&p, (size_t)net->n_layers + 1, sizeof(lam_segment), "a plan", err)) != LAM_OK)
         goto failed;
     plan->segment = p;
+    find_rectifiers(plan, kind);
     cut_segments(plan, kind);
     arena a = {NULL, 0};
     lay_out(plan, kind, &a);
@@ -347,6 +367,7 @@ static void enter_layer(const trip *t, int i, lam_pass *pass)
     pass->y = output_of(t, i);
     pass->linear = t->run->linear_head && i == plan->net->n_layers - 1;
     pass->rectified = i > plan->from && step[-1].rectified;
+    pass->rectify = i + 1 < plan->to && step[1].rides;
 }
 
 static void go_forward(const trip *t)
@@ -354,6 +375,8 @@ static void go_forward(const trip *t)
     lam_pass pass = pass_of(t);
     for (int i = t->segment->from; i < t->segment->to; i++) {
         const lam_layer *layer = &t->plan->net->layers[i];
+        if (t->plan->step[i].rides)
+            continue;
         enter_layer(t, i, &pass);
         layer->type->forward(layer, &pass);
     }
@@ -471,6 +494,8 @@ static void back_at_once(trip *t, int *side)
     lam_pass pass = pass_of(t);
     for (int i = t->segment->to - 1; i >= t->segment->from && i >= t->lowest; i--) {
         const lam_layer *layer = &plan->net->layers[i];
+        if (plan->step[i].rides)
+            continue;
         if (has_penalty(layer))
             lam_regularizer_gradient(&layer->activity, t->rows * layer->out_count, plan->step[i].y,
                                      1.0f / (float)t->rows, plan->gradient[*side]);
@@ -478,6 +503,7 @@ static void back_at_once(trip *t, int *side)
         bool in_place = (layer->flags & LAM_LAYER_INPLACE) != 0;
         enter_layer(t, i, &pass);
         pass.linear |= plan->step[i].rectified;
+        pass.rectify &= !plan->step[i + 1].rectified;
         pass.dy = plan->gradient[*side];
         pass.dx = want_dx ? plan->gradient[in_place ? *side : 1 - *side] : NULL;
         layer->type->backward(layer, &pass);

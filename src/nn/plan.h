@@ -22,6 +22,7 @@ typedef struct lam_step {
     size_t cache_part; /* bytes of one part's cache */
     char *prepared;
     bool rectified;    /* its rectifier's slope is left to the maximum behind it */
+    bool rides;        /* a rectifier that the layer before it sees to */
 } lam_step;
 
 typedef struct lam_segment {

@@ -357,7 +357,7 @@ TEST(sums_of_channels_are_accurate_far_from_zero_and_the_same_for_any_threads)
                 double *out = got + (size_t)t * 4 * a->channels;
                 CHECK_OK(lam_threads_set(t + 1, &err));
                 lam_channel_moments(a, x, out, out + a->channels);
-                lam_channel_products(a, x, mean, dy, out + 2 * a->channels, out + 3 * a->channels);
+                lam_channel_products(a, x, mean, dy, NULL, out + 2 * a->channels, out + 3 * a->channels);
             }
             CHECK(memcmp(got, got + 4 * a->channels, 4 * a->channels * sizeof *got) == 0);
             for (size_t c = 0; c < a->channels; c += a->channels / 5 + 1) {
@@ -391,14 +391,14 @@ TEST(maps_of_channels_keep_their_definition)
         for (int tier = 0; tier <= (int)best; tier++) {
             CHECK_OK(lam_tier_set(lam_tier_name((lam_tier_id)tier), &err));
             unit_fill(dy, all, -1, 1);
-            lam_channel_affine(a, x, par, par + n, y);
+            lam_channel_affine(a, x, par, par + n, -INFINITY, y);
             int wrong = 0;
             for (size_t i = 0; i < all; i++) {
                 size_t c = i / a->inner % n;
                 wrong += !(fabs(y[i] - ((double)x[i] * par[c] + par[n + c])) < 1e-6);
             }
             memcpy(y, dy, all * sizeof *y);
-            lam_channel_gradient(a, x, par, y, par + n, par + 2 * n, par + 3 * n, y);
+            lam_channel_gradient(a, x, par, y, NULL, par + n, par + 2 * n, par + 3 * n, y);
             for (size_t i = 0; i < all; i++) {
                 size_t c = i / a->inner % n;
                 double want = (double)dy[i] * par[n + c] + ((double)x[i] - par[c]) * par[2 * n + c] + par[3 * n + c];

@@ -88,7 +88,7 @@ static void check_rows(void)
                 CHECK(fabs((double)sum[j] - want) <= 1e-6 * size);
             }
         }
-        lam_affine_cols(rows, d, x, scale, shift, y);
+        lam_affine_cols(rows, d, x, scale, shift, -INFINITY, y);
         for (size_t i = 0; i < n; i++)
             CHECK_NEAR(y[i], (double)x[i] * (double)scale[i % d] + (double)shift[i % d], 3e-7);
         for (size_t r = 0; r < rows; r++)

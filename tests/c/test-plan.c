@@ -153,21 +153,41 @@ TEST(prediction_in_parts_holds_no_inner_output_of_the_whole_batch)
     lam_net_free(net);
 }
 
-/* The same gradients whether the plan sees the rectifier before the maximum or is cut between them. */
-TEST(a_maximum_takes_over_the_slope_of_a_rectifier)
+/* Normalization with a rectifier that rides along, below a maximum and below a convolution. */
+static lam_net *normalized_net(bool frozen)
 {
-    lam_net *net = picture_net(false);
+    lam_layer_spec specs[] = {
+        LAYER("conv_2d", "a", NUMBER("filters", 4), NUMBER("kernel_size", 3, 3)),
+        LAYER("batch_normalization", "bn", NUMBER("axis", -1)),
+        LAYER("activation", "relu", STRING("activation", "relu")),
+        LAYER("conv_2d", "b", NUMBER("filters", 17), NUMBER("kernel_size", 3, 3)),
+        LAYER("batch_normalization", "bn2", NUMBER("axis", -1)),
+        LAYER("activation", "relu2", STRING("activation", "relu")),
+        LAYER("max_pooling_2d", "max", NUMBER("pool_size", 2, 2)),
+    };
+    specs[1].trainable = specs[4].trainable = !frozen;
+    return new_net(specs, 7, (lam_shape){3, {12, 12, 2}});
+}
+
+/* The same outputs and gradients whether the plan sees the layers on both sides of `cut` together or
+ * is cut there. */
+static void compare_cut(lam_net *net, int cut)
+{
     const size_t in = FEW * lam_shape_count(&net->in), out = FEW * lam_shape_count(&net->out);
-    const size_t between = FEW * net->layers[1].out_count;
+    const size_t between = FEW * net->layers[cut].in_count;
     float *x = numbers(in), *dy = numbers(out), *y = numbers(between);
     unit_fill(x, in, -1, 1);
     unit_fill(dy, out, -1, 1);
+    for (int i = 0; i < net->n_layers; i++) /* so that about half of the rectifiers' inputs are below 0 */
+        if (net->layers[i].n_weights > 1)
+            unit_fill(net->weights + net->layers[i].weight[1].offset, net->layers[i].weight[1].count, -0.5, 0.5);
     lam_run run = {.rows = FEW, .training = true, .seed = 3, .step = 11};
     lam_plan *whole = NULL, *lower = NULL, *upper = NULL;
-    CHECK_OK(lam_plan_new(&whole, net, 0, 7, FEW, LAM_PLAN_TRAIN_INPUT, &err));
-    CHECK_OK(lam_plan_new(&lower, net, 0, 2, FEW, LAM_PLAN_TRAIN_INPUT, &err));
-    CHECK_OK(lam_plan_new(&upper, net, 2, 7, FEW, LAM_PLAN_TRAIN_INPUT, &err));
-    CHECK(whole->step[1].rectified && !lower->step[1].rectified);
+    CHECK_OK(lam_plan_new(&whole, net, 0, net->n_layers, FEW, LAM_PLAN_TRAIN_INPUT, &err));
+    CHECK_OK(lam_plan_new(&lower, net, 0, cut, FEW, LAM_PLAN_TRAIN_INPUT, &err));
+    CHECK_OK(lam_plan_new(&upper, net, cut, net->n_layers, FEW, LAM_PLAN_TRAIN_INPUT, &err));
+    CHECK(whole->step[cut].rides || whole->step[cut - 1].rectified);
+    CHECK(!upper->step[cut].rides && !lower->step[cut - 1].rectified);
 
     memcpy(y, lam_plan_forward(lower, x, &run), between * sizeof(float));
     check_bits(lam_plan_forward(upper, y, &run), lam_plan_forward(whole, x, &run), out);
@@ -177,9 +197,12 @@ TEST(a_maximum_takes_over_the_slope_of_a_rectifier)
     const float *want = lam_plan_backward(lower, x, &run, false), *got = lam_plan_backward(whole, x, &run, false);
     for (size_t i = 0; i < in; i++)
         CHECK(got[i] == want[i]);
-    for (int w = 0; w < 2; w++)
-        for (size_t i = 0; i < net->layers[1].weight[w].count; i++)
-            CHECK(whole->grads[net->layers[1].weight[w].offset + i] == lower->grads[net->layers[1].weight[w].offset + i]);
+    for (int l = 0; l < net->n_layers; l++)
+        for (int w = 0; w < net->layers[l].n_weights; w++) {
+            const lam_weight *weight = &net->layers[l].weight[w];
+            for (size_t i = weight->offset; weight->trainable && net->layers[l].trainable && i < weight->offset + weight->count; i++)
+                CHECK(whole->grads[i] == (l < cut ? lower : upper)->grads[i]);
+        }
     lam_plan_free(whole);
     lam_plan_free(lower);
     lam_plan_free(upper);
@@ -187,4 +210,18 @@ TEST(a_maximum_takes_over_the_slope_of_a_rectifier)
     free(x);
     free(dy);
     free(y);
+}
+
+TEST(a_maximum_takes_over_the_slope_of_a_rectifier)
+{
+    compare_cut(picture_net(false), 2);
+    compare_cut(picture_net(false), 6);
+}
+
+TEST(a_rectifier_rides_along_on_normalization)
+{
+    compare_cut(normalized_net(false), 2);
+    compare_cut(normalized_net(false), 5);
+    compare_cut(normalized_net(true), 2);
+    compare_cut(normalized_net(true), 5);
 }

@@ -51,7 +51,8 @@ static lam_status build(lam_layer *layer, lam_error *err)
     if (a->moved)
         layer->scratch_fixed = 3 * layer->in_count * sizeof(float);
     layer->flags =
-        (needs_x ? LAM_LAYER_NEEDS_X : LAM_LAYER_INPLACE) | (type->needs_y ? LAM_LAYER_NEEDS_Y : 0);
+        (needs_x ? LAM_LAYER_NEEDS_X : LAM_LAYER_INPLACE) | (type->needs_y ? LAM_LAYER_NEEDS_Y : 0) |
+        (a->moved || type->by_row ? 0 : LAM_LAYER_ACTIVATION);
     return LAM_OK;
 }
 

@@ -8,6 +8,9 @@
  * the moving ones are used.  Way back, with xhat = (x - mean) / sqrt(variance + epsilon) and means
  * over the n numbers of a channel:
  *
+ * A rectifier behind it may ride along (pass->rectify): y = max(y, 0), and on the way back dy counts
+ * only where y was above 0, which is worked out again from x.
+ *
  *   dgamma = sum dy xhat     dbeta = sum dy
  *   dx = gamma / sqrt(variance + epsilon) (dy - mean(dy) - xhat mean(dy xhat))
  *
@@ -28,12 +31,13 @@ typedef struct batch_normalization {
 typedef struct statistics {
     float *of_batch; /* 1: the batch's, 0: the moving ones */
     float *mean, *inverse; /* inverse = 1 / sqrt(variance + epsilon) */
+    float *scale, *shift;  /* y = x scale + shift */
 } statistics;
 
 /* Scratch. */
 typedef struct work {
     double *first, *second;
-    float *scale, *slope, *shift;
+    float *scale, *slope, *shift; /* of dx */
 } work;
 
 static lam_status configure(lam_layer *layer, const lam_args *args, lam_error *err)
@@ -72,8 +76,9 @@ static lam_status build(lam_layer *layer, lam_error *err)
     LAM_TRY(lam_layer_add_weight(layer, "moving_mean", lam_shape_1(n), false, &b->moving_mean, err));
     LAM_TRY(lam_layer_add_weight(layer, "moving_variance", lam_shape_1(n), false,
                                  &b->moving_variance, err));
-    layer->flags = LAM_LAYER_INPLACE | LAM_LAYER_NEEDS_X | LAM_LAYER_WHOLE_BATCH;
-    layer->cache_fixed = (1 + 2 * n) * sizeof(float);
+    layer->flags = LAM_LAYER_INPLACE | LAM_LAYER_NEEDS_X | LAM_LAYER_WHOLE_BATCH |
+                   (b->sample.inner == 1 ? LAM_LAYER_RECTIFIES : 0);
+    layer->cache_fixed = (1 + 4 * n) * sizeof(float);
     layer->scratch_fixed = n * (2 * sizeof(double) + 3 * sizeof(float));
     return LAM_OK;
 }
@@ -88,7 +93,8 @@ static lam_channels batch_of(const batch_normalization *b, const lam_pass *pass)
 static statistics kept(const batch_normalization *b, const lam_pass *pass)
 {
     float *p = (float *)pass->cache;
-    return (statistics){p, p + 1, p + 1 + b->sample.channels};
+    size_t n = b->sample.channels;
+    return (statistics){p, p + 1, p + 1 + n, p + 1 + 2 * n, p + 1 + 3 * n};
 }
 
 static work scratch(const batch_normalization *b, const lam_pass *pass)
@@ -140,10 +146,10 @@ static void forward(const lam_layer *layer, const lam_pass *pass)
     const float *beta = lam_norm_beta(&b->norm, layer, pass);
     find_statistics(layer, pass, &s, &w);
     for (size_t c = 0; c < a.channels; c++) {
-        w.scale[c] = (gamma ? gamma[c] : 1.0f) * s.inverse[c];
-        w.shift[c] = (float)((beta ? (double)beta[c] : 0.0) - w.first[c] * (double)w.scale[c]);
+        s.scale[c] = (gamma ? gamma[c] : 1.0f) * s.inverse[c];
+        s.shift[c] = (float)((beta ? (double)beta[c] : 0.0) - w.first[c] * (double)s.scale[c]);
     }
-    lam_channel_affine(&a, pass->x, w.scale, w.shift, pass->y);
+    lam_channel_affine(&a, pass->x, s.scale, s.shift, pass->rectify ? 0.0f : -INFINITY, pass->y);
 }
 
 static void backward_weights(const lam_layer *layer, const lam_pass *pass, const statistics *s,
@@ -161,7 +167,7 @@ static void backward_weights(const lam_layer *layer, const lam_pass *pass, const
 }
 
 static void backward_x(const lam_layer *layer, const lam_pass *pass, const statistics *s,
-                       const work *w)
+                       const work *w, const lam_gate *gate)
 {
     const batch_normalization *b = layer->config;
     lam_channels a = batch_of(b, pass);
@@ -174,10 +180,10 @@ static void backward_x(const lam_layer *layer, const lam_pass *pass, const stati
         w->slope[c] = of_batch ? (float)(-scale * inverse * inverse * w->second[c] / n) : 0.0f;
         w->shift[c] = of_batch ? (float)(-scale * w->first[c] / n) : 0.0f;
     }
-    if (of_batch)
-        lam_channel_gradient(&a, pass->x, s->mean, pass->dy, w->scale, w->slope, w->shift, pass->dx);
+    if (of_batch || gate)
+        lam_channel_gradient(&a, pass->x, s->mean, pass->dy, gate, w->scale, w->slope, w->shift, pass->dx);
     else
-        lam_channel_affine(&a, pass->dy, w->scale, w->shift, pass->dx);
+        lam_channel_affine(&a, pass->dy, w->scale, w->shift, -INFINITY, pass->dx);
 }
 
 static void backward(const lam_layer *layer, const lam_pass *pass)
@@ -186,13 +192,14 @@ static void backward(const lam_layer *layer, const lam_pass *pass)
     lam_channels a = batch_of(b, pass);
     statistics s = kept(b, pass);
     work w = scratch(b, pass);
+    const lam_gate open = {s.scale, s.shift}, *gate = pass->rectify ? &open : NULL;
     bool trained = lam_norm_dgamma(&b->norm, layer, pass) || lam_norm_dbeta(&b->norm, layer, pass);
     if (trained || (pass->dx && *s.of_batch != 0.0f))
-        lam_channel_products(&a, pass->x, s.mean, pass->dy, w.first, w.second);
+        lam_channel_products(&a, pass->x, s.mean, pass->dy, gate, w.first, w.second);
     if (trained)
         backward_weights(layer, pass, &s, &w);
     if (pass->dx)
-        backward_x(layer, pass, &s, &w);
+        backward_x(layer, pass, &s, &w, gate);
 }
 
 const lam_layer_type lam_layer_batch_normalization = {

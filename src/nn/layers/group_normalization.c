@@ -111,7 +111,7 @@ static void forward_task(void *arg, size_t row, int worker)
         s.scale[c] = (gamma ? gamma[c] : 1.0f) * s.inverse[k];
         s.shift[c] = (float)((beta ? (double)beta[c] : 0.0) - (double)s.mean[k] * (double)s.scale[c]);
     }
-    lam_channel_affine(&g->sample, j->pass->x + at, s.scale, s.shift, j->pass->y + at);
+    lam_channel_affine(&g->sample, j->pass->x + at, s.scale, s.shift, -INFINITY, j->pass->y + at);
 }
 
 static void forward(const lam_layer *layer, const lam_pass *pass)
@@ -130,7 +130,7 @@ static void backward_task(void *arg, size_t row, int worker)
     double n = (double)(g->sample.outer * g->sample.inner * per_group);
     for (size_t c = 0; c < g->sample.channels; c++)
         s.channel_mean[c] = s.mean[c / per_group];
-    lam_channel_products(&g->sample, j->pass->x + at, s.channel_mean, j->pass->dy + at, s.first,
+    lam_channel_products(&g->sample, j->pass->x + at, s.channel_mean, j->pass->dy + at, NULL, s.first,
                          s.second);
     if (!j->pass->dx)
         return;
@@ -146,7 +146,7 @@ static void backward_task(void *arg, size_t row, int worker)
             s.shift[c] = (float)(-inverse * sum / n);
         }
     }
-    lam_channel_gradient(&g->sample, j->pass->x + at, s.channel_mean, j->pass->dy + at, s.scale,
+    lam_channel_gradient(&g->sample, j->pass->x + at, s.channel_mean, j->pass->dy + at, NULL, s.scale,
                          s.slope, s.shift, j->pass->dx + at);
 }
 

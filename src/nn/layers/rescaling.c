@@ -1,4 +1,6 @@
 /* rescaling: y = scale * x + offset, each one number or one per channel (the last dimension). */
+#include <math.h>
+
 #include "base/alloc.h"
 #include "kernels/kernels.h"
 #include "nn/layer.h"
@@ -76,7 +78,8 @@ static lam_status build(lam_layer *layer, lam_error *err)
 static void forward(const lam_layer *layer, const lam_pass *pass)
 {
     const rescaling *r = layer->config;
-    lam_affine_cols(pass->rows, layer->in_count, pass->x, r->full_scale, r->full_offset, pass->y);
+    lam_affine_cols(pass->rows, layer->in_count, pass->x, r->full_scale, r->full_offset, -INFINITY,
+                    pass->y);
 }
 
 static void backward(const lam_layer *layer, const lam_pass *pass)
