@@ -78,7 +78,7 @@ stage_title <- function(self) {
     global_average_pooling = "global mean"
   )[sub("_[12]d", "", self$type)]
   if (is.na(name)) {
-    return(gsub("_", " ", self$type))
+    return(gsub("_", " ", sub("_[12]d", "", self$type)))
   }
   paste(c(name, paste(window_size(self), collapse = " x ")), collapse = " ")
 }
