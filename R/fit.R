@@ -8,8 +8,8 @@ SLICE_SECONDS <- 0.05
 #'
 #' @param object A compiled model.
 #' @param x Inputs, samples first: a matrix, an array of up to five dimensions, a data frame of numbers, a
-#'   sparse matrix of package Matrix; or a function that returns the next batch as `list(x, y)` or
-#'   `list(x, y, sample_weight)` each time it is called.
+#'   sparse matrix of package Matrix; a dataset, as of [image_dataset_from_directory()]; or a function
+#'   that returns the next batch as `list(x, y)` or `list(x, y, sample_weight)` each time it is called.
 #' @param y Targets: numbers, a factor, a logical vector, or a matrix with one row a sample. Classes
 #'   count from 0, as in Keras; 1 to K is accepted, with a message, where it can mean nothing else.
 #' @param ... Not used: unknown arguments are refused.
@@ -18,7 +18,8 @@ SLICE_SECONDS <- 0.05
 #' @param callbacks A `callback_*()` object or a list of them.
 #' @param validation_split Fraction of the data, taken from the end before shuffling, that is not
 #'   trained on but measured after each epoch. A warning says when that leaves a class out.
-#' @param validation_data `list(x, y)` or `list(x, y, sample_weight)` to measure instead.
+#' @param validation_data `list(x, y)` or `list(x, y, sample_weight)` to measure instead, or a dataset,
+#'   or a function that returns batches.
 #' @param shuffle `FALSE` keeps the order of the samples.
 #' @param class_weight Weights of the classes in the loss: named by factor level or 0-based class,
 #'   in order, or `"balanced"` (n / (classes * samples of the class)). Unnamed classes weigh 1.
@@ -83,12 +84,13 @@ fit.lamina_model <- function(object, x = NULL, y = NULL, ..., batch_size = NULL,
   callbacks <- as_callbacks(callbacks)
   call <- rlang::current_env()
   feed <- undo_on_error(object, {
-    feed <- if (is.function(x)) {
-      generator_feed(object, x, y, settings, validation_split, call)
+    feed <- if (gives_batches(x)) {
+      check_batches_alone(x, y = y, sample_weight = sample_weight, batch_size = if (is_dataset(x)) batch_size)
+      batch_feed(object, x, settings, validation_split, class_weight, call)
     } else {
       array_feed(object, x, y, validation_split, class_weight, sample_weight, call)
     }
-    feed$validation <- validation_feed(object, feed, validation_data, call)
+    feed$validation <- validation_feed(object, feed, validation_data, settings$validation_steps, call)
     with_loops(object, feed, settings)
   })
   invisible(train(object, feed, settings, callbacks))
@@ -103,7 +105,8 @@ check_validation_freq <- function(x, call = rlang::caller_env()) {
 
 # ---- data for fit() ------------------------------------------------------------------------------
 
-# A feed: list(data, first, n, decoder, from, next_batch); `next_batch` is for generators.
+# A feed: list(data, first, n, decoder, from); where the data come in batches (source_feed()) also
+# batches, start and next_batch.
 array_feed <- function(model, x, y, split, class_weight, sample_weight, call) {
   split <- check_number(split, 0, 1, arg = "validation_split", call = call)
   if (is.null(x)) {
@@ -195,51 +198,21 @@ own_activations <- function(model) {
   which(vapply(model_layers(model), function(l) !is.null(layer_self(l)$functions$activation), NA))
 }
 
-generator_feed <- function(model, generator, y, settings, split, call) {
-  if (!is.null(y)) {
-    abort_argument("y", "left out when `x` is a function, which returns the targets too", describe(y), call = call)
-  }
+batch_feed <- function(model, x, settings, split, class_weight, call) {
   if (!identical(as.double(split), 0)) {
-    abort_argument("validation_split", "0 when `x` is a function", describe(split),
-                   hint = c(i = "Use `validation_data`."), call = call)
+    abort_argument("validation_split", sprintf("0 when `x` is a %s", if (is_dataset(x)) "dataset" else "function"),
+                   describe(split), hint = c(i = "Use `validation_data`."), call = call)
   }
-  if (is.null(settings$steps)) {
-    abort_argument("steps_per_epoch", "given when `x` is a function", "NULL", call = call)
-  }
-  decoder <- NULL
-  next_batch <- function() {
-    batch <- generator()
-    if (!is.list(batch) || !length(batch) %in% 2:3) {
-      abort_argument("x", "a function that returns list(x, y)", paste("one that returned", describe(batch)), call = call)
-    }
-    x <- prepare_inputs(model, batch[[1L]], call = call)
-    if (is.null(decoder)) {
-      decoder <<- target_decoder(batch[[2L]], model, guess = TRUE)
-    }
-    y <- as_targets(batch[[2L]], model, decoder, call = call)
-    check_sample_count(y, sample_count(x), "y", call)
-    w <- if (length(batch) == 3L) check_sample_weight(batch[[3L]], sample_count(x), call)
-    new_data(x, y, w, call = call)
-  }
-  first <- next_batch()
-  waiting <- first
-  list(
-    data = first, first = 0, n = .Call(ffi_data_size, first)[1L], held = 0, decoder = decoder,
-    from = first_trained(model),
-    next_batch = function() {
-      if (!is.null(waiting)) {
-        data <- waiting
-        waiting <<- NULL
-        data
-      } else {
-        next_batch()
-      }
-    }
-  )
+  source <- batch_source(x, settings$steps, settings$shuffle, "steps_per_epoch", call = call)
+  source_feed(model, source, guess = !is_dataset(x), class_weight = source_class_weight(x, class_weight, call), call = call)
 }
 
 # The validation part: held-out rows of the same data, or data of its own.
-validation_feed <- function(model, feed, validation_data, call) {
+validation_feed <- function(model, feed, validation_data, steps, call) {
+  if (gives_batches(validation_data)) {
+    source <- batch_source(validation_data, steps, steps_arg = "validation_steps", arg = "validation_data", call = call)
+    return(source_feed(model, source, feed$decoder, arg = "validation_data", call = call))
+  }
   if (length(validation_data) == 0L) {
     return(if (feed$held > 0) list(data = feed$data, first = feed$n, n = feed$held, from = feed$from))
   }
@@ -297,7 +270,13 @@ with_loops <- function(model, feed, settings) {
 # run: the training under way, an environment: metrics (the history so far) and finished.
 train <- function(model, feed, settings, callbacks) {
   first_key <- choose_stream(model, settings)
-  steps <- if (is.null(settings$steps)) ceiling(feed$n / settings$batch_size) else settings$steps
+  steps <- if (!is.null(feed$batches)) {
+    feed$batches
+  } else if (is.null(settings$steps)) {
+    ceiling(feed$n / settings$batch_size)
+  } else {
+    settings$steps
+  }
   params <- list(
     verbose = settings$verbose, epochs = settings$epochs, steps = steps,
     initial_epoch = settings$initial_epoch, metrics = log_names(model, feed)
@@ -321,7 +300,7 @@ train <- function(model, feed, settings, callbacks) {
     started <- proc.time()[["elapsed"]]
     run_hook(callbacks, "on_epoch_begin", epoch, list())
     progress$epoch_begin(epoch)
-    .Call(ffi_loop_start, feed$loop, settings$shuffle && is.null(feed$next_batch), first_key + epoch - settings$initial_epoch)
+    start_pass(model, feed$loop, feed, settings$shuffle, first_key + epoch - settings$initial_epoch)
     logs <- tryCatch(
       train_epoch(model, feed, steps, callbacks, progress),
       lamina_error_numeric = function(e) exploded(e, epoch, model, callbacks)
@@ -330,7 +309,7 @@ train <- function(model, feed, settings, callbacks) {
       break
     }
     if (!is.null(feed$validation_loop) && validates(epoch, settings$validation_freq)) {
-      measured <- test_loop(model, feed$validation_loop, settings$validation_steps, callbacks)
+      measured <- test_loop(model, feed$validation_loop, settings$validation_steps, callbacks, feed$validation)
       logs <- c(logs, stats::setNames(measured, paste0("val_", names(measured))))
     }
     before <- run$metrics
@@ -376,6 +355,15 @@ log_names <- function(model, feed) {
 
 validates <- function(epoch, freq) {
   if (length(freq) == 1L) epoch %% freq == 0 else epoch %in% freq
+}
+
+# Begins a pass through a loop's data; the key numbers the order of a shuffled one.
+start_pass <- function(model, loop, feed, shuffle = FALSE, key = 1) {
+  in_batches <- !is.null(feed$next_batch)
+  .Call(ffi_loop_start, loop, shuffle && !in_batches, key)
+  if (in_batches) {
+    feed$start(model, key)
+  }
 }
 
 # One epoch of training; the epoch's logs.
@@ -462,13 +450,13 @@ report_logs <- function(loop, report) {
 }
 
 # A whole pass of a test loop; the logs.
-test_loop <- function(model, loop, steps = NULL, callbacks = list()) {
-  .Call(ffi_loop_start, loop, FALSE, 1)
-  stepper <- batch_stepper(model, loop, list())
+test_loop <- function(model, loop, steps = NULL, callbacks = list(), feed = list()) {
+  start_pass(model, loop, feed)
+  stepper <- batch_stepper(model, loop, feed)
   own <- own_metric_sums(model)
   hooks <- has_hook(callbacks, "on_test_batch_begin") || has_hook(callbacks, "on_test_batch_end")
   run_hook(callbacks, "on_test_begin", list())
-  left <- if (is.null(steps)) 1e15 else steps
+  left <- min(steps, feed$batches, 1e15)
   done <- 0
   repeat {
     if (hooks) {
@@ -480,7 +468,7 @@ test_loop <- function(model, loop, steps = NULL, callbacks = list()) {
     if (hooks) {
       run_hook(callbacks, "on_test_batch_end", done, c(report_logs(loop, report), own$values()))
     }
-    if (report[1L] > 0 || done >= left) {
+    if (report[1L] > 0 && is.null(feed$next_batch) || done >= left) {
       break
     }
   }

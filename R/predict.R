@@ -1,7 +1,8 @@
 #' Predictions of a model
 #'
 #' @param object A model.
-#' @param x Inputs, samples first, as for [fit()][fit.lamina_model].
+#' @param x Inputs, samples first, as for [fit()][fit.lamina_model]: also a dataset, whose targets
+#'   are left aside, or, with `steps`, a function that returns batches.
 #' @param ... Not used.
 #' @param batch_size Samples passed through the network at a time; 32 when `NULL`. It changes speed
 #'   and memory, not the numbers.
@@ -38,6 +39,9 @@ predict.lamina_model <- function(object, x, ..., batch_size = NULL, verbose = 0,
 
 predict_checked <- function(model, x, batch, steps, callbacks, verbose, call = rlang::caller_env()) {
   steps <- check_count(steps, allow_null = TRUE, call = call)
+  if (gives_batches(x)) {
+    return(predict_source(model, batch_source(x, steps, call = call), callbacks, verbose, call))
+  }
   x <- as_inputs(x, model$shape, call = call)
   if (!is_built(model)) {
     undo_on_error(model, infer_shapes(model, sample_shape(x)))
@@ -51,12 +55,39 @@ predict_checked <- function(model, x, batch, steps, callbacks, verbose, call = r
   out <- if (is_sparse(x) || !(hooks || verbose > 0)) {
     predict_all(model, x, batch)
   } else {
-    predict_by_batch(model, x, batch, callbacks, verbose)
+    if (is.null(dim(x))) {
+      dim(x) <- c(length(x), 1L)
+    }
+    rows <- split(seq_len(sample_count(x)), (seq_len(sample_count(x)) - 1) %/% batch)
+    predict_by_batch(length(rows), function(i) predict_all(model, array_rows(x, rows[[i]]), batch), callbacks, verbose)
   }
   if (!is.double(out)) {
     abort_not_finite(x, "x", call)
   }
   run_hook(callbacks, "on_predict_end", list())
+  out
+}
+
+predict_source <- function(model, source, callbacks, verbose, call) {
+  set_callback_context(callbacks, model, list(verbose = verbose))
+  run_hook(callbacks, "on_predict_begin", list())
+  source$start(model, 1)
+  out <- predict_by_batch(source$batches, function(i) predict_batch(model, source$next_batch(), call), callbacks, verbose)
+  run_hook(callbacks, "on_predict_end", list())
+  out
+}
+
+# batch: inputs, or a list that begins with them.
+predict_batch <- function(model, batch, call) {
+  x <- if (is.list(batch) && !is.data.frame(batch)) batch[[1L]] else batch
+  x <- as_inputs(x, model$shape, call = call)
+  if (!is_built(model)) {
+    undo_on_error(model, infer_shapes(model, sample_shape(x)))
+  }
+  out <- predict_all(model, x, sample_count(x))
+  if (!is.double(out)) {
+    abort_not_finite(x, "x", call)
+  }
   out
 }
 
@@ -71,19 +102,15 @@ predict_all <- function(model, x, batch) {
   }
 }
 
-predict_by_batch <- function(model, x, batch, callbacks, verbose) {
-  if (is.null(dim(x))) {
-    dim(x) <- c(length(x), 1L)
-  }
-  n <- sample_count(x)
-  rows <- split(seq_len(n), (seq_len(n) - 1) %/% batch)
-  progress <- new_progress(verbose, 1, length(rows), 1)
+# predict_one(i) gives the outputs of batch i, or NA when its numbers are not finite.
+predict_by_batch <- function(batches, predict_one, callbacks, verbose) {
+  progress <- new_progress(verbose, 1, batches, 1)
   progress$epoch_begin(1)
   started <- proc.time()[["elapsed"]]
-  parts <- vector("list", length(rows))
-  for (i in seq_along(rows)) {
+  parts <- vector("list", batches)
+  for (i in seq_len(batches)) {
     run_hook(callbacks, "on_predict_batch_begin", i, list())
-    parts[[i]] <- predict_all(model, array_rows(x, rows[[i]]), batch)
+    parts[[i]] <- predict_one(i)
     if (!is.double(parts[[i]])) {
       return(NA)
     }
@@ -177,20 +204,28 @@ evaluate.lamina_model <- function(object, x = NULL, y = NULL, ..., batch_size = 
                                   sample_weight = NULL, steps = NULL, callbacks = NULL) {
   check_no_dots(list(...))
   require_compiled(object)
-  if (is.null(y)) {
+  in_batches <- gives_batches(x)
+  if (is.null(y) && !in_batches) {
     abort_argument("y", "the targets", "NULL")
   }
   batch <- check_count(if (is.null(batch_size)) 32 else batch_size, arg = "batch_size")
   steps <- check_count(steps, allow_null = TRUE)
   callbacks <- as_callbacks(callbacks)
   call <- rlang::current_env()
-  loop <- undo_on_error(object, {
-    data <- test_data(object, x, y, sample_weight, target_decoder(y, object), call)
-    new_loop(object, list(data = data$data, first = 0, n = data$n, from = first_trained(object)), batch, "test")
+  feed <- undo_on_error(object, {
+    feed <- if (in_batches) {
+      check_batches_alone(x, y = y, sample_weight = sample_weight, batch_size = if (is_dataset(x)) batch_size)
+      source_feed(object, batch_source(x, steps), call = call)
+    } else {
+      data <- test_data(object, x, y, sample_weight, target_decoder(y, object), call)
+      list(data = data$data, first = 0, n = data$n, from = first_trained(object))
+    }
+    feed$loop <- new_loop(object, feed, batch, "test")
+    feed
   })
   verbose <- resolve_verbose(verbose, silent = TRUE)
   set_callback_context(callbacks, object, list(verbose = verbose))
-  logs <- test_loop(object, loop, steps, callbacks)
+  logs <- test_loop(object, feed$loop, steps, callbacks, feed)
   if (verbose > 0) {
     cat(format_logs(logs), "\n", sep = "")
   }
