@@ -32,7 +32,7 @@ shape_distance <- list(
 #'
 #' Each pixel is `background + contrast * coverage + noise`, cut off at 0 and 1. The coverage is
 #' `0.5 - d` cut off at 0 and 1, where `d` is the pixel's distance, in pixels, from the shape's
-#' outline (negative inside), which makes the outlines smooth. Shapes are from 0.2 to 0.36 times
+#' outline (negative inside), which makes the outlines smooth. Shapes are from 0.25 to 0.38 times
 #' `size` in radius and lie wholly in the picture, except for the edge, which crosses it.
 #'
 #' The pictures come from R's random numbers: `set.seed()` repeats them.
@@ -61,7 +61,7 @@ shape_distance <- list(
 #' par(op)
 #' @export
 sim_shapes <- function(n, size = 28, classes = c("circle", "square", "triangle", "cross"),
-                       noise = 0.1, color = FALSE, rotation = 180) {
+                       noise = 0.05, color = FALSE, rotation = 180) {
   n <- check_count(n)
   size <- check_count(size, min = 8)
   noise <- check_number(noise, min = 0)
@@ -89,8 +89,9 @@ sim_shapes <- function(n, size = 28, classes = c("circle", "square", "triangle",
 
 # n pictures of one class, a row each; columns run over rows, columns and channels of pixels.
 draw_shapes <- function(n, size, class, noise, channels, rotation) {
-  r <- stats::runif(n, 0.2, 0.36) * size
-  reach <- pmax((if (class == "edge") size * 0.7 else size) / 2 - r, 0) # of the centre, either way
+  r <- stats::runif(n, 0.25, 0.38) * size
+  # how far the centre goes either way: no corner is further than 1.15 r from it, and a pixel of rim is left
+  reach <- if (class == "edge") size / 6 else size / 2 - 1.25 * r
   angle <- stats::runif(n, -rotation, rotation) * pi / 180
   middle <- (size + 1) / 2
   pixel <- expand.grid(row = seq_len(size), column = seq_len(size))
@@ -100,7 +101,7 @@ draw_shapes <- function(n, size, class, noise, channels, rotation) {
   v <- cos(angle) * dy - sin(angle) * dx
   coverage <- pmin(pmax(0.5 - shape_distance[[class]](u, v, r), 0), 1)
   out <- lapply(seq_len(channels), function(channel) {
-    contrast <- stats::runif(n, 0.4, 1)
+    contrast <- stats::runif(n, 0.5, 1)
     low <- stats::runif(n) * (1 - contrast)
     dark <- stats::runif(n) < 0.5
     ifelse(dark, low + contrast, low) + ifelse(dark, -contrast, contrast) * coverage
