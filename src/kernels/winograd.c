@@ -6,16 +6,16 @@
  *
  *   y = A' [(G g G') * (B' d B)] A          (* number by number)
  *
- * so that 16 outputs cost 36 multiplications, not 144.  Summed over the channels, the multiplications
- * of one point are a product of matrices: patches x channels by channels x output channels.
+ * so that 16 outputs cost 36 multiplications, not 144.  Summed over the channels, those of a point
+ * are a product of matrices: patches x channels by channels x output channels.
  *
  * The points are 0, a, -a, b, -b and infinity with a = 11/16, b = 3/2: all constants of A and B are
  * exact, and the error is less than half of that of the usual 1 and 2.  A result is wrong by up to
- * 4e-7 (4e-8 as a rule) of the patch's sum over |x| |w| where that is over 64 channels, twice as much
- * as a direct sum in single precision; by up to 2e-6 where it is over few terms.
+ * 4e-7 (4e-8 as a rule) of the patch's sum over |x| |w| where that is over 64 channels, twice as
+ * much as a direct sum in single precision; by up to 2e-6 where it is over few terms.
  *
- * The gradient of the inputs is the convolution of dy with the kernel turned round.  The gradient of
- * the kernel is the adjoint in g of the formula: G' [sum of (B' d B) * (A dy A')] G. */
+ * The gradient of the inputs is the convolution of dy with the kernel turned round.  That of the
+ * kernel is the adjoint in g of the formula: G' [sum of (B' d B) * (A dy A')] G. */
 #ifndef LAM_TIER
 #include "kernels/winograd.h"
 
@@ -29,7 +29,7 @@ enum {
     SIDE = 3,   /* side of the kernel */
     POINTS = WINDOW * WINDOW,
     TAPS = SIDE * SIDE,
-    APART = 16, /* numbers between the points' matrices, or they would meet in the same cache lines */
+    APART = 16, /* numbers between the points' matrices, which would else meet in few cache lines */
     LINE = 16,  /* numbers in a cache line */
     GRADIENT_PATCHES = 32 /* that the gradient of the kernel takes at a time */
 };
@@ -84,6 +84,35 @@ static inline size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+/* from, from + 1, .. from + n - 1 */
+typedef struct range {
+    size_t from, n;
+} range;
+
+/* Part i of n things that are cut into parts of equal size or nearly so. */
+static inline range range_of(size_t n, size_t parts, size_t i)
+{
+    size_t from = lam_part(n, parts, i);
+    return (range){from, lam_part(n, parts, i + 1) - from};
+}
+
+/* A matrix for each point: its rows begin every ld numbers; the next matrix is `apart`. */
+typedef struct matrices {
+    float *of;
+    size_t ld, apart;
+} matrices;
+
+static inline matrices matrices_at(float *space, size_t rows, size_t ld)
+{
+    return (matrices){space, ld, rows * ld + APART};
+}
+
+/* Behind the last. */
+static inline float *end_of(matrices m)
+{
+    return m.of + POINTS * m.apart;
+}
+
 /* Where a patch lies. */
 typedef struct place {
     size_t sample, row, col;
@@ -106,12 +135,13 @@ typedef struct window {
 /* Rows outside the picture are read from zeros. */
 static inline window look(const pictures *p, const place *at, size_t size, const float *zeros)
 {
-    size_t top = at->row, left = at->col, right = at->col + size;
+    size_t top = at->row, left = at->col, right = p->w + p->pad_left;
     window w = {.first = left < p->pad_left ? p->pad_left - left : 0};
-    w.end = right <= p->w + p->pad_left ? size : p->w + p->pad_left - least(left, p->w + p->pad_left);
+    w.end = left + size <= right ? size : right - least(left, right);
     for (size_t i = 0; i < size; i++) {
         bool inside = top + i >= p->pad_top && top + i < p->h + p->pad_top && w.first < w.end;
-        size_t pixel = (at->sample * p->h + top + i - p->pad_top) * p->w + left + w.first - p->pad_left;
+        size_t line = at->sample * p->h + top + i - p->pad_top;
+        size_t pixel = line * p->w + left + w.first - p->pad_left;
         w.row[i] = inside ? p->x + pixel * p->c : zeros;
     }
     return w;
@@ -170,14 +200,16 @@ static lam_conv turned(const lam_conv *c)
 
 static job job_of(const lam_conv *c, size_t rows)
 {
-    job j = {.c = *c, .down = lam_divide_up(c->out_h, STEP), .across = lam_divide_up(c->out_w, STEP)};
+    job j = {.c = *c};
+    j.down = lam_divide_up(c->out_h, STEP);
+    j.across = lam_divide_up(c->out_w, STEP);
     j.patches = rows * j.down * j.across;
     return j;
 }
 
-/* Measured on all tiers: with 12 channels on either side, or with half of the patches' pixels in the
- * picture, all three functions together are a little faster than the direct ones; with 32 channels
- * and full patches they take a third of the time. */
+/* Measured on all tiers: with 12 channels on either side, or with half of the patches' pixels in
+ * the picture, all three functions together are a little faster than the direct ones; with 32
+ * channels and full patches they take a third of the time. */
 enum {
     FEW_CHANNELS = 12,
     MOST_CHANNELS = 512 /* so that a block of patches fits into the scratch */
@@ -185,15 +217,16 @@ enum {
 
 bool lam_winograd_fits(const lam_conv *c)
 {
-    bool takes = c->kernel_h == SIDE && c->kernel_w == SIDE && c->stride_h == 1 && c->stride_w == 1 &&
-                 c->dilation_h == 1 && c->dilation_w == 1 && c->groups == 1 && c->pad_top < SIDE &&
-                 c->pad_left < SIDE && c->in_c <= MOST_CHANNELS && c->out_c <= MOST_CHANNELS;
+    bool takes = c->kernel_h == SIDE && c->kernel_w == SIDE && c->stride_h == 1 &&
+                 c->stride_w == 1 && c->dilation_h == 1 && c->dilation_w == 1 && c->groups == 1 &&
+                 c->pad_top < SIDE && c->pad_left < SIDE && c->in_c <= MOST_CHANNELS &&
+                 c->out_c <= MOST_CHANNELS;
     size_t pixels = STEP * STEP * lam_divide_up(c->out_h, STEP) * lam_divide_up(c->out_w, STEP);
     return takes && c->in_c >= FEW_CHANNELS && c->out_c >= FEW_CHANNELS &&
            2 * c->out_h * c->out_w >= pixels;
 }
 
-/* ---- the kernel ------------------------------------------------------------------------------- */
+/* ---- the kernel ---------------------------------------------------------------------------- */
 
 /* Numbers of a kernel at the points, for sums over in_c channels. */
 static size_t prepared_numbers(size_t in_c, size_t out_c)
@@ -227,10 +260,10 @@ void lam_winograd_prepare(const lam_conv *c, int uses, const float *kernel, void
         prepare(&t, true, kernel, to + prepared_numbers(c->in_c, c->out_c));
 }
 
-/* ---- forward ---------------------------------------------------------------------------------- */
+/* ---- forward ------------------------------------------------------------------------------- */
 
-/* So many numbers of a block of patches are kept at a time; more patches would not repay the reading
- * of the kernel for them better.  But there should be MANY_TASKS blocks, for the threads. */
+/* So many numbers of a block of patches are kept at a time; larger blocks would not repay the
+ * reading of the kernel better.  But there should be MANY_TASKS blocks, for the threads. */
 enum { BLOCK_NUMBERS = 5 << 16, MOST_PATCHES = 96, MANY_TASKS = 8, FEW_PATCHES = 12 };
 
 static void run_forward(call *k)
@@ -250,10 +283,12 @@ void lam_winograd_forward(const lam_conv *c, size_t rows, const float *x, const 
                           const float *bias, const lam_activation *act, float *z, float *y)
 {
     call k = {.j = job_of(c, rows)};
+    if (act && act->id == LAM_ACT_linear)
+        act = NULL;
     k.j.x = x;
     k.j.u = prepared;
     k.j.bias = bias;
-    k.j.relu = act && lam_tile_does(act);
+    k.j.relu = act && lam_activation_is_relu(act);
     k.j.act = k.j.relu ? NULL : act;
     k.j.z = z;
     k.j.y = y;
@@ -271,10 +306,10 @@ void lam_winograd_input_gradient(const lam_conv *c, size_t rows, const float *dy
     run_forward(&k);
 }
 
-/* ---- gradient of the kernel ------------------------------------------------------------------- */
+/* ---- gradient of the kernel ---------------------------------------------------------------- */
 
-/* A task's channels on either side, at most.  The transforms of one side are repeated for each block
- * of the other, so that small blocks are slow. */
+/* A task's channels on either side, at most.  The transforms of one side are repeated for each
+ * block of the other, so that small blocks are slow. */
 enum { BLOCK_CHANNELS = 64 };
 /* From here on (a few ms) a single block is halved, for a second thread. */
 static const double halved_from = 2.5e8;
@@ -300,7 +335,7 @@ void lam_winograd_kernel_gradient(const lam_conv *c, size_t rows, const float *x
 #include "kernels/vec_template.h"
 #include "kernels/pack_template.h"
 
-/* ---- six points from so many numbers, and back ------------------------------------------------- */
+/* ---- six points from so many numbers, and back --------------------------------------------- */
 
 /* B' d: the inputs' polynomial.  Row 0 is (x^2 - a^2)(x^2 - b^2) of d, rows 1 and 2 are
  * x (x +- a)(x^2 - b^2), rows 3 and 4 x (x +- b)(x^2 - a^2), row 5 x (x^2 - a^2)(x^2 - b^2). */
@@ -361,7 +396,7 @@ LAM_INLINE void LAM_T(three_of_points)(const vf u[6], vf g[3])
     g[2] = vf_fma(vf_set(NA * A2), even_a, vf_fma(vf_set(NB * B2), even_b, u[5]));
 }
 
-/* ---- pictures to the points --------------------------------------------------------------------- */
+/* ---- pictures to the points ---------------------------------------------------------------- */
 
 LAM_INLINE vf LAM_T(load_lanes)(const float *p, size_t n)
 {
@@ -410,40 +445,39 @@ LAM_INLINE void LAM_T(window_points)(const size_t size, const window *w, size_t 
     }
 }
 
-/* Channels from .. from + n of some patches at the points: of each point a matrix, a row a patch, of
- * row length ld. */
-LAM_INLINE void LAM_T(patch_points)(const size_t size, const job *j, const pictures *x, size_t patch,
-                                    size_t patches, size_t from, size_t n, const float *zeros,
-                                    float *v, size_t ld, size_t apart)
+/* Some channels of some patches at the points: a row of v is a patch. */
+LAM_INLINE void LAM_T(patch_points)(const size_t size, const job *j, const pictures *x,
+                                    range patches, range channels, const float *zeros, matrices v)
 {
-    for (size_t i = 0; i < patches; i++) {
-        place at = place_of(j, patch + i);
+    for (size_t i = 0; i < patches.n; i++) {
+        place at = place_of(j, patches.from + i);
         window w = look(x, &at, size, zeros);
-        size_t k = 0;
-        for (; k + VL <= n; k += VL)
-            LAM_T(window_points)(size, &w, from + k, x->c, VL, v + i * ld + k, apart);
-        if (k < n)
-            LAM_T(window_points)(size, &w, from + k, x->c, n - k, v + i * ld + k, apart);
+        float *row = v.of + i * v.ld;
+        size_t k = 0, rest = channels.n % VL;
+        for (; k + VL <= channels.n; k += VL)
+            LAM_T(window_points)(size, &w, channels.from + k, x->c, VL, row + k, v.apart);
+        if (rest)
+            LAM_T(window_points)(size, &w, channels.from + k, x->c, rest, row + k, v.apart);
     }
 }
 
-LAM_FN void LAM_T(input_points)(const job *j, size_t patch, size_t patches, size_t from, size_t n,
-                                const float *zeros, float *v, size_t ld, size_t apart)
+LAM_FN void LAM_T(input_points)(const job *j, range patches, range channels, const float *zeros,
+                                matrices v)
 {
     const lam_conv *c = &j->c;
     pictures x = {j->x, c->in_h, c->in_w, c->in_c, c->pad_top, c->pad_left};
-    LAM_T(patch_points)(WINDOW, j, &x, patch, patches, from, n, zeros, v, ld, apart);
+    LAM_T(patch_points)(WINDOW, j, &x, patches, channels, zeros, v);
 }
 
-LAM_FN void LAM_T(output_points)(const job *j, size_t patch, size_t patches, size_t from, size_t n,
-                                 const float *zeros, float *v, size_t ld, size_t apart)
+LAM_FN void LAM_T(output_points)(const job *j, range patches, range channels, const float *zeros,
+                                 matrices w)
 {
     const lam_conv *c = &j->c;
     pictures dy = {j->dy, c->out_h, c->out_w, c->out_c, 0, 0};
-    LAM_T(patch_points)(STEP, j, &dy, patch, patches, from, n, zeros, v, ld, apart);
+    LAM_T(patch_points)(STEP, j, &dy, patches, channels, zeros, w);
 }
 
-/* ---- the kernel at the points --------------------------------------------------------------------
+/* ---- the kernel at the points -----------------------------------------------------------------
  * Panels of up to LAM_TILE_VECTORS vectors of output channels; in each, point after point, a matrix
  * of in_c rows. */
 
@@ -453,8 +487,8 @@ typedef struct LAM_T(panel) {
 
 LAM_INLINE LAM_T(panel) LAM_T(panel_of)(size_t vectors, size_t panels, size_t q)
 {
-    size_t begin = lam_part(vectors, panels, q);
-    return (LAM_T(panel)){begin * VL, lam_part(vectors, panels, q + 1) - begin};
+    range r = range_of(vectors, panels, q);
+    return (LAM_T(panel)){r.from * VL, r.n};
 }
 
 LAM_INLINE void LAM_T(taps_to_points)(const vf g[TAPS], float *u, size_t apart)
@@ -474,8 +508,8 @@ LAM_INLINE void LAM_T(taps_to_points)(const vf g[TAPS], float *u, size_t apart)
     }
 }
 
-/* Up to VL input channels, from row on, by VL output channels, from col on: tap t of input channel i
- * in g[t][i]. */
+/* Up to VL input channels, from row on, by VL output channels, from col on: tap t of input channel
+ * i in g[t][i]. */
 LAM_INLINE void LAM_T(load_taps)(const job *j, size_t row, size_t rows, size_t col, size_t n,
                                  vf g[TAPS][VL])
 {
@@ -514,7 +548,8 @@ LAM_FN void LAM_T(prepare_task)(const job *j, size_t task, int worker)
         for (size_t row = task * LINE; row < end; row += VL)
             for (size_t v = 0; v < p.vectors; v++) {
                 vf g[TAPS][VL];
-                size_t rows = least(VL, end - row), col = p.col + v * VL, n = least(VL, out_c - col);
+                size_t rows = least(VL, end - row), col = p.col + v * VL;
+                size_t n = least(VL, out_c - col);
                 if (j->turned)
                     LAM_T(load_taps_turned)(j, row, rows, col, n, g);
                 else
@@ -529,7 +564,7 @@ LAM_FN void LAM_T(prepare_task)(const job *j, size_t task, int worker)
     }
 }
 
-/* ---- forward ------------------------------------------------------------------------------------ */
+/* ---- forward ------------------------------------------------------------------------------- */
 
 /* What becomes of a patch's sums: where they go, and how much of the patch is in the picture. */
 typedef struct LAM_T(target) {
@@ -539,6 +574,7 @@ typedef struct LAM_T(target) {
     vf bias;
 } LAM_T(target);
 
+/* From the products at the points. */
 LAM_INLINE void LAM_T(patch_results)(const float *m, size_t apart, const LAM_T(target) *to)
 {
     vf half[STEP][WINDOW];
@@ -564,15 +600,16 @@ LAM_INLINE void LAM_T(patch_results)(const float *m, size_t apart, const LAM_T(t
     }
 }
 
-/* Of a block of patches, whose products at the points are m. */
-LAM_INLINE void LAM_T(block_results)(const job *j, size_t patch, size_t patches, LAM_T(panel) p,
-                                     const float *m, size_t apart)
+/* A panel of a block of patches, whose products at the points are m. */
+LAM_INLINE void LAM_T(block_results)(const job *j, range patches, LAM_T(panel) p, matrices m)
 {
     const lam_conv *c = &j->c;
-    float *sums = j->act || !j->relu ? (j->z ? j->z : j->y) : (j->z != j->y ? j->z : NULL);
+    float *sums = j->z ? j->z : j->y;
+    if (j->relu && sums == j->y)
+        sums = NULL;
     LAM_T(target) to = {.row_step = c->out_w * c->out_c, .out_c = c->out_c};
-    for (size_t i = 0; i < patches; i++) {
-        place at = place_of(j, patch + i);
+    for (size_t i = 0; i < patches.n; i++) {
+        place at = place_of(j, patches.from + i);
         size_t pixel = (at.sample * c->out_h + at.row) * c->out_w + at.col;
         to.rows = least(STEP, c->out_h - at.row);
         to.cols = least(STEP, c->out_w - at.col);
@@ -582,19 +619,19 @@ LAM_INLINE void LAM_T(block_results)(const job *j, size_t patch, size_t patches,
             to.bias = j->bias ? LAM_T(load_lanes)(j->bias + col, to.n) : vf_set(0.0f);
             to.sums = sums ? sums + pixel * c->out_c + col : NULL;
             to.relu = j->relu ? j->y + pixel * c->out_c + col : NULL;
-            LAM_T(patch_results)(m + (i * p.vectors + v) * VL, apart, &to);
+            LAM_T(patch_results)(m.of + i * m.ld + v * VL, m.apart, &to);
         }
     }
 }
 
 /* y from z where it is no part of block_results(). */
-LAM_INLINE void LAM_T(activate)(const job *j, size_t patch, size_t patches)
+LAM_INLINE void LAM_T(activate)(const job *j, range patches)
 {
     const lam_conv *c = &j->c;
     lam_activation_fn act = j->act ? lam_activation_kernel(j->act->id) : NULL;
     const float *z = j->z ? j->z : j->y;
-    for (size_t i = 0; i < patches; i++) {
-        place at = place_of(j, patch + i);
+    for (size_t i = 0; i < patches.n; i++) {
+        place at = place_of(j, patches.from + i);
         size_t n = least(STEP, c->out_w - at.col) * c->out_c;
         for (size_t p = 0; p < STEP && at.row + p < c->out_h; p++) {
             size_t from = ((at.sample * c->out_h + at.row + p) * c->out_w + at.col) * c->out_c;
@@ -606,64 +643,70 @@ LAM_INLINE void LAM_T(activate)(const job *j, size_t patch, size_t patches)
     }
 }
 
+/* m = v u at every point, for a panel of u. */
+LAM_INLINE void LAM_T(products)(const job *j, size_t patches, matrices v, LAM_T(panel) p,
+                                matrices m)
+{
+    const lam_tiles *tiles = lam_tiles_of(lam_tier());
+    size_t in_c = j->c.in_c, blocks = lam_divide_up(patches, tiles->rows[p.vectors - 1]);
+    const float *u = j->u + p.col * POINTS * in_c;
+    lam_tile t = {.ldc = m.ld, .last = VL};
+    for (size_t point = 0; point < POINTS; point++, u += in_c * m.ld)
+        for (size_t i = 0; i < blocks; i++) {
+            range r = range_of(patches, blocks, i);
+            const float *rows = v.of + point * v.apart + r.from * v.ld;
+            t.c = m.of + point * m.apart + r.from * m.ld;
+            tiles->fn[p.vectors - 1][r.n - 1](in_c, rows, v.ld, 1, u, m.ld, &t);
+        }
+}
+
 /* A block of patches. */
 LAM_FN void LAM_T(forward_task)(const job *j, size_t task, int worker)
 {
     const lam_conv *c = &j->c;
-    size_t patch = lam_part(j->patches, j->tasks, task);
-    size_t patches = lam_part(j->patches, j->tasks, task + 1) - patch;
-    const lam_tiles *tiles = lam_tiles_of(lam_tier());
-    size_t ld = round_up(c->in_c, LINE), v_apart = patches * ld + APART;
-    float *zeros = lam_kernel_scratch(worker), *v = zeros + WINDOW * ld, *m = v + POINTS * v_apart;
+    range patches = range_of(j->patches, j->tasks, task);
+    size_t ld = round_up(c->in_c, LINE);
+    float *zeros = lam_kernel_scratch(worker);
+    matrices v = matrices_at(zeros + WINDOW * ld, patches.n, ld);
     memset(zeros, 0, WINDOW * ld * sizeof *zeros);
-    LAM_T(input_points)(j, patch, patches, 0, c->in_c, zeros, v, ld, v_apart);
+    LAM_T(input_points)(j, patches, (range){0, c->in_c}, zeros, v);
 
     size_t vectors = lam_divide_up(c->out_c, VL), panels = lam_divide_up(vectors, LAM_TILE_VECTORS);
     for (size_t q = 0; q < panels; q++) {
         LAM_T(panel) p = LAM_T(panel_of)(vectors, panels, q);
-        size_t width = p.vectors * VL, m_apart = patches * width + APART;
-        size_t blocks = lam_divide_up(patches, tiles->rows[p.vectors - 1]);
-        const float *u = j->u + p.col * POINTS * c->in_c;
-        lam_tile t = {.ldc = width, .last = VL};
-        for (size_t point = 0; point < POINTS; point++, u += c->in_c * width)
-            for (size_t i = 0; i < blocks; i++) {
-                size_t top = lam_part(patches, blocks, i), rows = lam_part(patches, blocks, i + 1) - top;
-                t.c = m + point * m_apart + top * width;
-                tiles->fn[p.vectors - 1][rows - 1](
-                    c->in_c, v + point * v_apart + top * ld, ld, 1, u, width, &t);
-            }
-        LAM_T(block_results)(j, patch, patches, p, m, m_apart);
+        matrices m = matrices_at(end_of(v), patches.n, p.vectors * VL);
+        LAM_T(products)(j, patches.n, v, p, m);
+        LAM_T(block_results)(j, patches, p, m);
     }
-    bool copy = !j->relu && j->z && j->z != j->y;
-    if (j->act || copy)
-        LAM_T(activate)(j, patch, patches);
+    bool both = !j->relu && j->z && j->z != j->y;
+    if (j->act || both)
+        LAM_T(activate)(j, patches);
 }
 
-/* ---- gradient of the kernel --------------------------------------------------------------------- */
+/* ---- gradient of the kernel ---------------------------------------------------------------- */
 
-/* The gradient of some rows (input channels) and columns (output channels) of the kernel from that
- * at the points. */
-LAM_INLINE void LAM_T(taps_of_points)(const job *j, size_t row, size_t rows, size_t col, size_t cols,
-                                      const float *du, size_t ld, size_t apart)
+/* The gradient of the kernel for some channels, from that at the points. */
+LAM_INLINE void LAM_T(taps_of_points)(const job *j, range in, range out, matrices du)
 {
     const lam_conv *c = &j->c;
-    for (size_t i = 0; i < rows; i++)
-        for (size_t k = 0; k < cols; k += VL) {
+    for (size_t i = 0; i < in.n; i++)
+        for (size_t k = 0; k < out.n; k += VL) {
             vf half[SIDE][WINDOW];
             LAM_UNROLL for (size_t q = 0; q < WINDOW; q++) {
                 vf column[WINDOW], g[SIDE];
                 LAM_UNROLL for (size_t p = 0; p < WINDOW; p++)
-                    column[p] = vf_load(du + i * ld + k + (p * WINDOW + q) * apart);
+                    column[p] = vf_load(du.of + (p * WINDOW + q) * du.apart + i * du.ld + k);
                 LAM_T(three_of_points)(column, g);
                 LAM_UNROLL for (size_t p = 0; p < SIDE; p++)
                     half[p][q] = g[p];
             }
-            size_t n = least(VL, cols - k);
+            float *dkernel = j->dkernel + (in.from + i) * c->out_c + out.from + k;
+            size_t n = least(VL, out.n - k);
             LAM_UNROLL for (size_t p = 0; p < SIDE; p++) {
                 vf g[SIDE];
                 LAM_T(three_of_points)(half[p], g);
                 LAM_UNROLL for (size_t q = 0; q < SIDE; q++) {
-                    float *to = j->dkernel + ((p * SIDE + q) * c->in_c + row + i) * c->out_c + col + k;
+                    float *to = dkernel + (p * SIDE + q) * c->in_c * c->out_c;
                     if (j->add)
                         g[q] += LAM_T(load_lanes)(to, n);
                     LAM_T(store_lanes)(to, g[q], n);
@@ -672,23 +715,23 @@ LAM_INLINE void LAM_T(taps_of_points)(const job *j, size_t row, size_t rows, siz
         }
 }
 
-/* du (+)= v' w at every point, over some patches. */
-LAM_INLINE void LAM_T(gradient_products)(size_t patches, size_t rows, size_t cols, const float *v,
-                                         size_t v_ld, size_t v_apart, const float *w, size_t w_apart,
-                                         float *du, size_t ld, size_t apart, bool add)
+/* du (+)= v' w at every point: in_c x out_c, summed over some patches. */
+LAM_INLINE void LAM_T(gradient_products)(size_t patches, size_t in_c, size_t out_c, matrices v,
+                                         matrices w, matrices du, bool add)
 {
     const lam_tiles *tiles = lam_tiles_of(lam_tier());
-    size_t vectors = lam_divide_up(cols, VL), panels = lam_divide_up(vectors, LAM_TILE_VECTORS);
+    size_t vectors = lam_divide_up(out_c, VL), panels = lam_divide_up(vectors, LAM_TILE_VECTORS);
+    lam_tile t = {.ldc = du.ld, .last = VL, .load = add};
     for (size_t point = 0; point < POINTS; point++)
         for (size_t q = 0; q < panels; q++) {
             LAM_T(panel) p = LAM_T(panel_of)(vectors, panels, q);
-            size_t blocks = lam_divide_up(rows, tiles->rows[p.vectors - 1]);
-            lam_tile t = {.ldc = ld, .last = VL, .load = add};
+            size_t blocks = lam_divide_up(in_c, tiles->rows[p.vectors - 1]);
+            const float *columns = w.of + point * w.apart + p.col;
             for (size_t i = 0; i < blocks; i++) {
-                size_t top = lam_part(rows, blocks, i), height = lam_part(rows, blocks, i + 1) - top;
-                t.c = du + point * apart + top * ld + p.col;
-                tiles->fn[p.vectors - 1][height - 1](
-                    patches, v + point * v_apart + top, 1, v_ld, w + point * w_apart + p.col, ld, &t);
+                range r = range_of(in_c, blocks, i);
+                const float *rows = v.of + point * v.apart + r.from;
+                t.c = du.of + point * du.apart + r.from * du.ld + p.col;
+                tiles->fn[p.vectors - 1][r.n - 1](patches, rows, 1, v.ld, columns, w.ld, &t);
             }
         }
 }
@@ -697,24 +740,22 @@ LAM_INLINE void LAM_T(gradient_products)(size_t patches, size_t rows, size_t col
 LAM_FN void LAM_T(kernel_gradient_task)(const job *j, size_t task, int worker)
 {
     const lam_conv *c = &j->c;
-    size_t row = lam_part(c->in_c, j->in_cuts, task / j->out_cuts);
-    size_t rows = lam_part(c->in_c, j->in_cuts, task / j->out_cuts + 1) - row;
-    size_t col = lam_part(c->out_c, j->out_cuts, task % j->out_cuts);
-    size_t cols = lam_part(c->out_c, j->out_cuts, task % j->out_cuts + 1) - col;
-    size_t v_ld = round_up(rows, LINE), w_ld = round_up(cols, LINE);
-    size_t v_apart = GRADIENT_PATCHES * v_ld + APART, w_apart = GRADIENT_PATCHES * w_ld + APART;
-    size_t apart = rows * w_ld + APART, n_zeros = WINDOW * (c->in_c > c->out_c ? c->in_c : c->out_c);
-    float *v = lam_kernel_scratch(worker), *w = v + POINTS * v_apart, *du = w + POINTS * w_apart;
-    float *zeros = du + POINTS * apart;
+    range in = range_of(c->in_c, j->in_cuts, task / j->out_cuts);
+    range out = range_of(c->out_c, j->out_cuts, task % j->out_cuts);
+    float *zeros = lam_kernel_scratch(worker);
+    size_t n_zeros = WINDOW * round_up(c->in_c > c->out_c ? c->in_c : c->out_c, LINE);
+    matrices v = matrices_at(zeros + n_zeros, GRADIENT_PATCHES, round_up(in.n, LINE));
+    matrices w = matrices_at(end_of(v), GRADIENT_PATCHES, round_up(out.n, LINE));
+    matrices du = matrices_at(end_of(w), in.n, w.ld);
     memset(zeros, 0, n_zeros * sizeof *zeros);
     if (j->patches == 0)
-        memset(du, 0, POINTS * apart * sizeof *du);
+        memset(du.of, 0, POINTS * du.apart * sizeof *du.of);
     for (size_t patch = 0; patch < j->patches; patch += GRADIENT_PATCHES) {
-        size_t n = least(GRADIENT_PATCHES, j->patches - patch);
-        LAM_T(input_points)(j, patch, n, row, rows, zeros, v, v_ld, v_apart);
-        LAM_T(output_points)(j, patch, n, col, cols, zeros, w, w_ld, w_apart);
-        LAM_T(gradient_products)(n, rows, cols, v, v_ld, v_apart, w, w_apart, du, w_ld, apart, patch > 0);
+        range patches = {patch, least(GRADIENT_PATCHES, j->patches - patch)};
+        LAM_T(input_points)(j, patches, in, zeros, v);
+        LAM_T(output_points)(j, patches, out, zeros, w);
+        LAM_T(gradient_products)(patches.n, in.n, out.n, v, w, du, patch > 0);
     }
-    LAM_T(taps_of_points)(j, row, rows, col, cols, du, w_ld, apart);
+    LAM_T(taps_of_points)(j, in, out, du);
 }
 #endif

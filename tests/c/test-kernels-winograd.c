@@ -178,7 +178,9 @@ TEST(winograd_is_the_definition)
 
 static double activated(const lam_activation *act, double z)
 {
-    return !act ? z : act->id == LAM_ACT_relu ? (z > 0 ? z : (double)act->par[0] * z) : tanh(z);
+    if (!act || act->id == LAM_ACT_linear)
+        return z;
+    return act->id == LAM_ACT_tanh ? tanh(z) : z > 0 ? z : (double)act->par[0] * z;
 }
 
 TEST(winograd_fits)
@@ -209,10 +211,10 @@ static void check_adds_bias_and_activates(void)
 {
     const lam_activation relu = {LAM_ACT_relu, {0.0f, INFINITY, 0.0f}};
     const lam_activation leaky = {LAM_ACT_relu, {0.25f, INFINITY, 0.0f}};
-    const lam_activation bent = {LAM_ACT_tanh, {0}};
-    const lam_activation *acts[] = {NULL, &relu, &leaky, &bent};
+    const lam_activation bent = {LAM_ACT_tanh, {0}}, linear = {LAM_ACT_linear, {0}};
+    const lam_activation *acts[] = {NULL, &relu, &leaky, &bent, &linear};
     lam_conv c = conv(7, 10, 18, 21, 1, 1, 1, 1);
-    for (size_t k = 0; k < 4; k++)
+    for (size_t k = 0; k < 5; k++)
         for (int keep = 0; keep < 3; keep++) { /* z is not kept, is kept, is y */
             arrays a = arrays_of(&c, 3);
             exact e = exact_of(&c, 3, &a);
