@@ -235,15 +235,17 @@ layer_separable_conv_1d <- function(object, filters, kernel_size, strides = 1L, 
 #'
 #' The way back of a convolution, from small pictures to larger ones, as in the second half of an
 #' autoencoder: every number of the input lays the kernel, multiplied by it, onto the output,
-#' `strides` apart, and where they overlap they are added:
+#' `strides` apart, and where they overlap they are added.
+#'
+#' With `s` the strides and `d` the dilation, counted from 0:
 #'
 #' ```
 #' z[p * s + i * d - pad, q * s + j * d - pad, o] +=
 #'   sum over c of x[p, q, c] * kernel[i, j, o, c]            y = activation(z + bias)
 #' ```
 #'
-#' counted from 0 (`s` strides, `d` dilation). That is the gradient of [layer_conv_2d()], hence the
-#' name (Zeiler and others, "Deconvolutional networks", 2010).
+#' That is the gradient of [layer_conv_2d()], hence the name (Zeiler and others, "Deconvolutional
+#' networks", 2010).
 #'
 #' Let `span = (kernel_size - 1) * dilation_rate + 1`. The output has along each dimension
 #'

@@ -44,7 +44,7 @@ static lam_status build(lam_layer *layer, lam_error *err)
     LAM_TRY(lam_window_place(&c->window, layer, &fit, err));
     if (fit.channels % c->groups != 0)
         return lam_fail_arg(err, LAM_ESHAPE, "groups", "a divisor of the input's channels",
-                            "%zu, where layer %s is given %zu channels", c->groups, layer->name,
+                            "%zu, where layer %s is given %zu", c->groups, layer->name,
                             fit.channels);
     c->conv = lam_conv_of(&c->window, &fit, c->filters, c->groups);
     layer->out = lam_window_shape(&c->window, fit.out, c->filters);
