@@ -15,7 +15,7 @@
  * and depthwise convolution, where they go along the channels.
  *
  * The kernel's gradient is, for each tap, a product X' dY of the channels seen with the channels made,
- * summed over the pixels where the tap meets the picture.  The work is cut by parts of the kernel, so
+ * summed over the pixels where the tap meets the picture, patch of pixels by patch.  The work is cut by parts of the kernel, so
  * that no partial sums are needed and every number has one order of summing. */
 #ifndef LAM_TIER
 #include "kernels/conv.h"
@@ -26,11 +26,15 @@
 
 /* Up to so many output channels vectors go along the numbers that are summed. */
 enum { FEW_CHANNELS = 4 };
+/* From so many channels seen on, the tiles of one tap of the kernel's gradient are high enough. */
+enum { MANY_CHANNELS = 8 };
 
 enum {
     STRIP = 96 * 1024,      /* floats of a picture's copied lines, in the scratch */
-    GRADIENT_BLOCK = 16384, /* floats of x and dy that one step of the kernel's gradient looks at */
-    SHARED_BLOCK = 1 << 18, /* ... and that all tasks look at before any goes on */
+    GRADIENT_BLOCK = 16384, /* floats of x and dy in a patch of the kernel's gradient, about */
+    PATCH_PIXELS = 128,     /* and at least so many pixels, or a sum is too short */
+    SHARED_BLOCK = 1 << 18, /* floats that all tasks look at before any goes on */
+    GATHER = 64 * 1024,     /* floats of what a patch sees, gathered in the scratch */
     ALIGNED = 16,           /* floats of 64 bytes */
     TASKS = 32
 };
@@ -286,39 +290,56 @@ static size_t tap_at(const taps *t, size_t i, size_t j)
 
 /* ---- kernel's gradient ------------------------------------------------------------------------ */
 
+/* How the product X' dY of a tap is computed. */
+typedef enum {
+    PLAIN,     /* tiles of channels seen by channels made */
+    GATHERED,  /* few channels seen: all that a pixel sees is brought together, as if it were one tap */
+    SWAPPED,   /* few channels made: tiles of channels made by channels seen */
+    DEPTHWISE
+} product;
+
 typedef struct gradient {
     const lam_conv *c;
     const lam_tiles *tiles;
+    product product;
     size_t rows;
     const float *x, *dy;
     float *dkernel;
-    bool add, depthwise;
-    size_t seen, made;     /* channels of a group */
-    size_t panels, blocks; /* of the channels made, of those seen */
-    size_t units, parts;   /* the tiles of the kernel, and how many tasks share them */
+    bool add;
+    size_t taps, seen, made; /* of a group; GATHERED: one tap that sees many channels */
+    size_t panels, blocks;   /* of columns and rows of a tap's product */
+    size_t units, parts;     /* the tiles of the kernel, and how many tasks share them */
     size_t line_cuts, pixel_cuts; /* a sample's patches */
-    size_t from, to;       /* the patches that are looked at now */
+    size_t from, to;         /* the patches that are looked at now */
 } gradient;
 
 /* Some pixels of a sample's dy. */
 typedef struct patch {
     size_t sample;
     range lines, pixels;
+    bool load;       /* the kernel's gradient has other patches' parts already */
+    float *gathered; /* what the pixels see */
+    float *packed;   /* dy with whole vectors */
 } patch;
 
-/* The pixels of a patch that a tap meets, and what it sees for the first. */
+/* The pixels of a patch that a tap meets, what it sees for the first, and the distances to what it
+ * sees for the next and for the next line's. */
 typedef struct meeting {
     range lines, pixels;
     const float *x;
+    size_t pixel, line;
 } meeting;
 
-static meeting meet(const gradient *g, const patch *p, size_t i, size_t j)
+static meeting meet(const gradient *g, const patch *p, size_t tap)
 {
     const lam_conv *c = g->c;
-    ptrdiff_t h = (ptrdiff_t)(i * c->dilation_h) - (ptrdiff_t)c->pad_top;
-    ptrdiff_t w = (ptrdiff_t)(j * c->dilation_w) - (ptrdiff_t)c->pad_left;
+    if (g->product == GATHERED)
+        return (meeting){p->lines, p->pixels, p->gathered, g->seen, (p->pixels.to - p->pixels.from) * g->seen};
+    ptrdiff_t h = (ptrdiff_t)(tap / c->kernel_w * c->dilation_h) - (ptrdiff_t)c->pad_top;
+    ptrdiff_t w = (ptrdiff_t)(tap % c->kernel_w * c->dilation_w) - (ptrdiff_t)c->pad_left;
     meeting m = {overlap(inside(h, c->stride_h, c->out_h, c->in_h), p->lines.from, p->lines.to),
-                 overlap(inside(w, c->stride_w, c->out_w, c->in_w), p->pixels.from, p->pixels.to), g->x};
+                 overlap(inside(w, c->stride_w, c->out_w, c->in_w), p->pixels.from, p->pixels.to), g->x,
+                 c->stride_w * c->in_c, c->stride_h * c->in_w * c->in_c};
     if (m.lines.from == m.lines.to || m.pixels.from == m.pixels.to) {
         m.lines.to = m.lines.from;
         m.pixels.to = m.pixels.from;
@@ -329,6 +350,9 @@ static meeting meet(const gradient *g, const patch *p, size_t i, size_t j)
     m.x += ((p->sample * c->in_h + row) * c->in_w + col) * c->in_c;
     return m;
 }
+
+/* All tap products of a task's units, for one patch. */
+typedef void (*units_fn)(const gradient *g, patch *p, range units);
 
 #define LAM_TIERED_FILE "kernels/conv.c"
 #include "kernels/each_tier.h"
@@ -727,9 +751,9 @@ void lam_conv_input_gradient(const lam_conv *given, size_t rows, const float *dy
 
 static void gradient_task(void *arg, size_t task, int worker)
 {
-    static void (*const table[])(const gradient *, const patch *, bool, range, float *) =
-        LAM_TIER_TABLE(gradient_units);
+    static const units_fn table[] = LAM_TIER_TABLE(gradient_units);
     const gradient *g = arg;
+    float *space = lam_kernel_scratch(worker);
     range units = {lam_part(g->units, g->parts, task), lam_part(g->units, g->parts, task + 1)};
     for (size_t i = g->from; i < g->to; i++) {
         size_t q = i % g->pixel_cuts, p = i / g->pixel_cuts % g->line_cuts;
@@ -737,22 +761,43 @@ static void gradient_task(void *arg, size_t task, int worker)
             i / g->pixel_cuts / g->line_cuts,
             {lam_part(g->c->out_h, g->line_cuts, p), lam_part(g->c->out_h, g->line_cuts, p + 1)},
             {lam_part(g->c->out_w, g->pixel_cuts, q), lam_part(g->c->out_w, g->pixel_cuts, q + 1)},
+            g->add || i > 0, space, space + GATHER,
         };
-        table[lam_tier()](g, &at, g->add || i > 0, units, lam_kernel_scratch(worker));
+        table[lam_tier()](g, &at, units);
     }
+}
+
+static product choose_product(const lam_conv *c, const lam_tiles *t)
+{
+    size_t seen = c->in_c / c->groups, made = c->out_c / c->groups;
+    if (c->groups > 1)
+        return seen == 1 && made == 1 ? DEPTHWISE : PLAIN;
+    if (seen < MANY_CHANNELS && c->kernel_h * c->kernel_w * seen * PATCH_PIXELS <= GATHER)
+        return GATHERED;
+    bool whole = t == lam_tiles_of(LAM_TIER_AVX512) || seen % t->vl == 0;
+    return made <= FEW_CHANNELS && seen >= t->vl && whole ? SWAPPED : PLAIN;
 }
 
 static void cut_gradient(gradient *g)
 {
     const lam_conv *c = g->c;
-    size_t all = lam_divide_up(g->made, g->tiles->vl);
+    g->product = choose_product(c, g->tiles);
+    g->taps = c->kernel_h * c->kernel_w;
+    g->seen = c->in_c / c->groups;
+    g->made = c->out_c / c->groups;
+    if (g->product == GATHERED) {
+        g->seen *= g->taps;
+        g->taps = 1;
+    }
+    size_t columns = g->product == SWAPPED ? g->seen : g->made, rows = g->product == SWAPPED ? g->made : g->seen;
+    size_t all = lam_divide_up(columns, g->tiles->vl);
     g->panels = lam_divide_up(all, LAM_TILE_VECTORS);
-    g->blocks = lam_divide_up(g->seen, g->tiles->rows[lam_divide_up(all, g->panels) - 1]);
-    g->depthwise = c->groups > 1 && g->seen == 1 && g->made == 1;
-    g->units = c->kernel_h * c->kernel_w * (g->depthwise ? 1 : c->groups * g->panels * g->blocks);
-    size_t pixel = c->stride_w * c->in_c + c->out_c, line = c->out_w * pixel; /* about; floats */
-    g->pixel_cuts = least(c->out_w, lam_divide_up(line, GRADIENT_BLOCK));
-    g->line_cuts = least(c->out_h, lam_divide_up(c->out_h, most(GRADIENT_BLOCK / line, 1)));
+    g->blocks = lam_divide_up(rows, g->tiles->rows[lam_divide_up(all, g->panels) - 1]);
+    g->units = g->product == DEPTHWISE ? g->taps : c->groups * g->taps * g->panels * g->blocks;
+    size_t pixel = (g->product == GATHERED ? g->seen : c->stride_w * c->in_c) + c->out_c; /* floats, about */
+    size_t pixels = most(GRADIENT_BLOCK / pixel, PATCH_PIXELS);
+    g->pixel_cuts = lam_divide_up(c->out_w, pixels);
+    g->line_cuts = lam_divide_up(c->out_h, most(pixels / c->out_w, 1));
 }
 
 void lam_conv_kernel_gradient(const lam_conv *given, size_t rows, const float *x, const float *dy,
@@ -763,11 +808,19 @@ void lam_conv_kernel_gradient(const lam_conv *given, size_t rows, const float *x
         return;
     }
     lam_conv c = simplest(given, &rows);
-    gradient g = {.c = &c, .tiles = lam_tiles_of(lam_tier()), .x = x, .dy = dy, .dkernel = dkernel, .add = add,
-                  .seen = c.in_c / c.groups, .made = c.out_c / c.groups};
-    size_t numbers = c.kernel_h * c.kernel_w * g.seen * c.out_c;
-    if (rows == 0 && !add)
-        memset(dkernel, 0, numbers * sizeof *dkernel);
+    size_t numbers = c.kernel_h * c.kernel_w * (c.in_c / c.groups) * c.out_c;
+    if (rows == 0) {
+        if (!add)
+            memset(dkernel, 0, numbers * sizeof *dkernel);
+        return;
+    }
+    if (c.groups == 1 && c.kernel_h * c.kernel_w * c.in_h * c.out_h * c.stride_w == 1 && c.in_w == c.out_w &&
+        c.pad_left == 0) {
+        lam_gemm_run(&(lam_gemm){.form = LAM_TN, .m = c.in_c, .n = c.out_c, .k = c.in_w, .a = x, .lda = c.in_c,
+                                 .b = dy, .ldb = c.out_c, .c = dkernel, .ldc = c.out_c, .add = add});
+        return;
+    }
+    gradient g = {.c = &c, .tiles = lam_tiles_of(lam_tier()), .x = x, .dy = dy, .dkernel = dkernel, .add = add};
     cut_gradient(&g);
     size_t patches = rows * g.line_cuts * g.pixel_cuts;
     size_t pixels = lam_divide_up(c.out_h, g.line_cuts) * lam_divide_up(c.out_w, g.pixel_cuts);
@@ -916,9 +969,19 @@ LAM_FN void LAM_T(channel_segment)(const sweep *s, const segment *g)
 
 /* ---- kernel's gradient -------------------------------------------------------------------------- */
 
+/* n numbers from x, or zeros. */
+LAM_INLINE void LAM_T(copy)(size_t n, const float *x, float *to)
+{
+    size_t i = 0;
+    for (; i + VL <= n; i += VL)
+        vf_store(to + i, x ? vf_load(x + i) : vf_set(0.0f));
+    if (i < n)
+        vf_store_n(to + i, x ? vf_load_n(x + i, n - i) : vf_set(0.0f), n - i);
+}
+
 /* One tap of up to 4 vectors of channels of a depthwise kernel. */
 LAM_INLINE void LAM_T(depthwise_tap)(const gradient *g, const patch *p, const meeting *m, size_t first,
-                                     const size_t vectors, size_t last, bool load, float *out)
+                                     const size_t vectors, size_t last, float *out)
 {
     const lam_conv *c = g->c;
     vf sum[4];
@@ -938,83 +1001,153 @@ LAM_INLINE void LAM_T(depthwise_tap)(const gradient *g, const patch *p, const me
     LAM_UNROLL for (size_t v = 0; v < vectors; v++) {
         size_t n = v + 1 == vectors ? last : VL;
         float *to = out + first + v * VL;
-        vf_store_n(to, load ? sum[v] + vf_load_n(to, n) : sum[v], n);
+        vf_store_n(to, p->load ? sum[v] + vf_load_n(to, n) : sum[v], n);
     }
 }
 
-LAM_INLINE void LAM_T(depthwise_unit)(const gradient *g, const patch *p, bool load, size_t tap)
+LAM_INLINE void LAM_T(depthwise_unit)(const gradient *g, const patch *p, size_t tap)
 {
     const lam_conv *c = g->c;
-    meeting m = meet(g, p, tap / c->kernel_w, tap % c->kernel_w);
+    meeting m = meet(g, p, tap);
     float *out = g->dkernel + tap * c->in_c;
     size_t first = 0;
     for (; first + 4 * VL <= c->in_c; first += 4 * VL)
-        LAM_T(depthwise_tap)(g, p, &m, first, 4, VL, load, out);
+        LAM_T(depthwise_tap)(g, p, &m, first, 4, VL, out);
     for (; first < c->in_c; first += VL)
-        LAM_T(depthwise_tap)(g, p, &m, first, 1, least(c->in_c - first, VL), load, out);
+        LAM_T(depthwise_tap)(g, p, &m, first, 1, least(c->in_c - first, VL), out);
+}
+
+/* What the pixels of a patch see: for each, kernel_h x kernel_w x in_c numbers. */
+LAM_INLINE void LAM_T(gather)(const gradient *g, const patch *p)
+{
+    const lam_conv *c = g->c;
+    size_t run = c->kernel_w * c->in_c, reach = (c->kernel_w - 1) * c->dilation_w;
+    float *to = p->gathered;
+    for (size_t h = p->lines.from; h < p->lines.to; h++)
+        for (size_t q = p->pixels.from; q < p->pixels.to; q++) {
+            ptrdiff_t col = (ptrdiff_t)(q * c->stride_w) - (ptrdiff_t)c->pad_left;
+            bool within = col >= 0 && (size_t)col + reach < c->in_w;
+            for (size_t i = 0; i < c->kernel_h; i++, to += run) {
+                ptrdiff_t row = (ptrdiff_t)(h * c->stride_h + i * c->dilation_h) - (ptrdiff_t)c->pad_top;
+                if (row < 0 || row >= (ptrdiff_t)c->in_h) {
+                    LAM_T(copy)(run, NULL, to);
+                    continue;
+                }
+                const float *x = g->x + (p->sample * c->in_h + (size_t)row) * c->in_w * c->in_c;
+                if (within && c->dilation_w == 1) {
+                    LAM_T(copy)(run, x + (size_t)col * c->in_c, to);
+                    continue;
+                }
+                for (size_t j = 0; j < c->kernel_w; j++) {
+                    ptrdiff_t at = col + (ptrdiff_t)(j * c->dilation_w);
+                    bool met = at >= 0 && at < (ptrdiff_t)c->in_w;
+                    LAM_T(copy)(c->in_c, met ? x + (size_t)at * c->in_c : NULL, to + j * c->in_c);
+                }
+            }
+        }
+}
+
+/* The vectors of a panel's columns. */
+typedef struct LAM_T(columns) {
+    size_t first, vectors, last;
+} LAM_T(columns);
+
+LAM_INLINE LAM_T(columns) LAM_T(columns_of)(const gradient *g, size_t panel, size_t n)
+{
+    size_t all = lam_divide_up(n, VL), begin = lam_part(all, g->panels, panel);
+    LAM_T(columns) c = {begin * VL, lam_part(all, g->panels, panel + 1) - begin, VL};
+    c.last = least(n - c.first, c.vectors * VL) - (c.vectors - 1) * VL;
+    return c;
 }
 
 /* Channels seen by channels made of one tap. */
-LAM_INLINE void LAM_T(gradient_unit)(const gradient *g, const patch *p, bool load, size_t group, size_t panel,
-                                     size_t tap, size_t block, const float *packed)
+LAM_INLINE void LAM_T(plain_unit)(const gradient *g, const patch *p, size_t group, size_t panel, size_t tap,
+                                  size_t block, bool packed)
 {
     const lam_conv *c = g->c;
-    size_t all = lam_divide_up(g->made, VL), first = lam_part(all, g->panels, panel) * VL;
-    size_t vectors = lam_part(all, g->panels, panel + 1) - first / VL;
+    LAM_T(columns) n = LAM_T(columns_of)(g, panel, g->made);
     size_t top = lam_part(g->seen, g->blocks, block), height = lam_part(g->seen, g->blocks, block + 1) - top;
-    meeting m = meet(g, p, tap / c->kernel_w, tap % c->kernel_w);
+    meeting m = meet(g, p, tap);
     size_t lines = m.lines.to - m.lines.from, pixels = m.pixels.to - m.pixels.from;
-    size_t k_step = c->stride_w * c->in_c, dy_line = c->out_w, dy_step = c->out_c;
-    const float *dy = g->dy + (p->sample * c->out_h * c->out_w) * dy_step + group * g->made + first;
+    size_t dy_line = c->out_w, dy_step = c->out_c;
+    const float *dy = g->dy + p->sample * c->out_h * c->out_w * dy_step + group * g->made + n.first;
     size_t at = m.lines.from * dy_line + m.pixels.from;
     if (packed) {
-        dy = packed;
-        dy_step = vectors * VL;
+        dy = p->packed;
+        dy_step = n.vectors * VL;
         dy_line = p->pixels.to - p->pixels.from;
         at = (m.lines.from - p->lines.from) * dy_line + m.pixels.from - p->pixels.from;
     }
     lam_tile t = {
-        .c = g->dkernel + (tap * g->seen + top) * c->out_c + group * g->made + first,
+        .c = g->dkernel + (tap * g->seen + top) * c->out_c + group * g->made + n.first,
         .ldc = c->out_c,
-        .last = least(g->made - first, vectors * VL) - (vectors - 1) * VL,
-        .load = load,
+        .last = n.last,
+        .load = p->load,
         .more_runs = lines > 0 ? lines - 1 : 0,
-        .a_skip = (ptrdiff_t)(c->stride_h * c->in_w * c->in_c) - (ptrdiff_t)(pixels * k_step),
+        .a_skip = (ptrdiff_t)m.line - (ptrdiff_t)(pixels * m.pixel),
         .b_skip = (ptrdiff_t)((dy_line - pixels) * dy_step),
     };
-    g->tiles->fn[vectors - 1][height - 1](pixels, m.x + group * g->seen + top, 1, k_step, dy + at * dy_step,
-                                          dy_step, &t);
+    g->tiles->fn[n.vectors - 1][height - 1](pixels, m.x + group * g->seen + top, 1, m.pixel, dy + at * dy_step,
+                                            dy_step, &t);
+}
+
+/* All channels made by some vectors of channels seen of one tap. */
+LAM_INLINE void LAM_T(swapped_unit)(const gradient *g, const patch *p, size_t panel, size_t tap)
+{
+    const lam_conv *c = g->c;
+    LAM_T(columns) n = LAM_T(columns_of)(g, panel, g->seen);
+    meeting m = meet(g, p, tap);
+    size_t lines = m.lines.to - m.lines.from, pixels = m.pixels.to - m.pixels.from;
+    size_t at = (p->sample * c->out_h + m.lines.from) * c->out_w + m.pixels.from;
+    float sums[FEW_CHANNELS * LAM_TILE_VECTORS * VL];
+    lam_tile t = {
+        .c = sums,
+        .ldc = n.vectors * VL,
+        .last = n.last,
+        .more_runs = lines > 0 ? lines - 1 : 0,
+        .a_skip = (ptrdiff_t)((c->out_w - pixels) * c->out_c),
+        .b_skip = (ptrdiff_t)m.line - (ptrdiff_t)(pixels * m.pixel),
+    };
+    g->tiles->fn[n.vectors - 1][g->made - 1](pixels, g->dy + at * c->out_c, 1, c->out_c, m.x + n.first, m.pixel, &t);
+    float *to = g->dkernel + (tap * g->seen + n.first) * c->out_c;
+    for (size_t i = 0; i < (n.vectors - 1) * VL + n.last; i++)
+        for (size_t o = 0; o < g->made; o++, to++)
+            *to = sums[o * t.ldc + i] + (p->load ? *to : 0.0f);
 }
 
 /* dy of the patch, with the last panel's vectors filled up. */
-LAM_INLINE void LAM_T(pack_dy)(const gradient *g, const patch *p, size_t group, float *to)
+LAM_INLINE void LAM_T(pack_dy)(const gradient *g, const patch *p, size_t group)
 {
     const lam_conv *c = g->c;
-    size_t first = lam_part(lam_divide_up(g->made, VL), g->panels, g->panels - 1) * VL, width = g->made - first;
+    LAM_T(columns) n = LAM_T(columns_of)(g, g->panels - 1, g->made);
     size_t pixels = p->pixels.to - p->pixels.from;
-    for (size_t h = p->lines.from; h < p->lines.to; h++, to += pixels * lam_divide_up(width, VL) * VL) {
-        size_t at = ((p->sample * c->out_h + h) * c->out_w + p->pixels.from) * c->out_c + group * g->made + first;
-        LAM_T(pack)(pixels, width, g->dy + at, c->out_c, to);
+    float *to = p->packed;
+    for (size_t h = p->lines.from; h < p->lines.to; h++, to += pixels * n.vectors * VL) {
+        size_t at = ((p->sample * c->out_h + h) * c->out_w + p->pixels.from) * c->out_c + group * g->made + n.first;
+        LAM_T(pack)(pixels, g->made - n.first, g->dy + at, c->out_c, to);
     }
 }
 
-/* What a patch adds to some of the kernel's tiles. */
-LAM_FN void LAM_T(gradient_units)(const gradient *g, const patch *p, bool load, range units, float *space)
+LAM_FN void LAM_T(gradient_units)(const gradient *g, patch *p, range units)
 {
-    size_t kernel = g->c->kernel_h * g->c->kernel_w, packed = SIZE_MAX;
+    size_t packed = SIZE_MAX; /* the group whose dy is packed */
+    if (g->product == GATHERED)
+        LAM_T(gather)(g, p);
     for (size_t u = units.from; u < units.to; u++) {
-        if (g->depthwise) {
-            LAM_T(depthwise_unit)(g, p, load, u);
-            continue;
+        size_t block = u % g->blocks, tap = u / g->blocks % g->taps;
+        size_t panel = u / g->blocks / g->taps % g->panels, group = u / g->blocks / g->taps / g->panels;
+        if (g->product == DEPTHWISE) {
+            LAM_T(depthwise_unit)(g, p, u);
+        } else if (g->product == SWAPPED) {
+            LAM_T(swapped_unit)(g, p, panel, tap);
+        } else {
+            bool fill = LAM_TIER_LEVEL < 2 && panel + 1 == g->panels && g->made % VL > 0;
+            if (fill && packed != group) {
+                LAM_T(pack_dy)(g, p, group);
+                packed = group;
+            }
+            LAM_T(plain_unit)(g, p, group, panel, tap, block, fill);
         }
-        size_t block = u % g->blocks, tap = u / g->blocks % kernel;
-        size_t panel = u / g->blocks / kernel % g->panels, group = u / g->blocks / kernel / g->panels;
-        bool fill = LAM_TIER_LEVEL < 2 && panel + 1 == g->panels && g->made % VL > 0;
-        if (fill && packed != group) {
-            LAM_T(pack_dy)(g, p, group, space);
-            packed = group;
-        }
-        LAM_T(gradient_unit)(g, p, load, group, panel, tap, block, fill ? space : NULL);
     }
 }
 #endif
