@@ -261,6 +261,8 @@ lam_status lam_plan_new(lam_plan **out, const lam_net *net, int from, int to, si
     void *p = NULL;
     lam_status status;
     *out = NULL;
+    if (to <= from)
+        return lam_fail(err, LAM_ESTATE, "The model has no layers.");
     LAM_TRY(lam_threads_set(lam_threads(), err)); /* the kernels need the workers' scratch */
     LAM_TRY(lam_new(&p, 1, sizeof(lam_plan), "a plan", err));
     lam_plan *plan = p;

@@ -44,3 +44,9 @@ test_that("predict() is silent and calls its hooks", {
                                                 on_predict_end = function(logs) seen <<- c(seen, "end")))
   expect_identical(seen, c("begin", "end"))
 })
+
+test_that("a model without layers says so", {
+  model <- keras_model_sequential(input_shape = c(4, 4, 1))
+  expect_error(predict(model, array(0, c(1, 4, 4, 1))), "no layers", class = "lamina_error_state")
+  expect_error(evaluate(model, array(0, c(1, 4, 4, 1)), array(0, c(1, 4, 4, 1))), class = "lamina_error")
+})
