@@ -57,7 +57,7 @@ const lam_layer_type lam_layer_random_rotation = {
     .name = "random_rotation",
     .config_size = sizeof(random_rotation),
     .configure = configure,
-    .build = lam_picture_check,
+    .build = lam_warp_build,
     .forward = forward,
     .backward = backward,
 };

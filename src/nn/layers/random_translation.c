@@ -57,7 +57,7 @@ const lam_layer_type lam_layer_random_translation = {
     .name = "random_translation",
     .config_size = sizeof(random_translation),
     .configure = configure,
-    .build = lam_picture_check,
+    .build = lam_warp_build,
     .forward = forward,
     .backward = backward,
 };

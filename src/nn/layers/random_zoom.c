@@ -60,7 +60,7 @@ const lam_layer_type lam_layer_random_zoom = {
     .name = "random_zoom",
     .config_size = sizeof(random_zoom),
     .configure = configure,
-    .build = lam_picture_check,
+    .build = lam_warp_build,
     .forward = forward,
     .backward = backward,
 };

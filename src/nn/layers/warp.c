@@ -10,70 +10,88 @@ lam_warp lam_warp_default(void)
     return (lam_warp){.fill_mode = LAM_FILL_REFLECT, .interpolation = 1, .seed = NAN};
 }
 
-/* The position on an axis of n that stands for position `at`, or -1 for the fill value. */
-static ptrdiff_t on_axis(double at, size_t n, int fill_mode)
+lam_status lam_warp_build(lam_layer *layer, lam_error *err)
 {
-    double size = (double)n;
-    if (at >= 0 && at < size)
-        return (ptrdiff_t)at;
+    LAM_TRY(lam_picture_check(layer, err));
+    layer->scratch_row = layer->in.dim[2] * sizeof(float);
+    return LAM_OK;
+}
+
+/* The position on an axis of n that stands for position `at`, or -1 for the fill value. */
+static ptrdiff_t on_axis(ptrdiff_t at, ptrdiff_t n, int fill_mode)
+{
+    if (at >= 0 && at < n)
+        return at;
     switch (fill_mode) {
     case LAM_FILL_CONSTANT:
         return -1;
     case LAM_FILL_NEAREST:
-        return at < 0 ? 0 : (ptrdiff_t)n - 1;
+        return at < 0 ? 0 : n - 1;
     case LAM_FILL_WRAP:
-        return (ptrdiff_t)(at - floor(at / size) * size);
+        at %= n;
+        return at < 0 ? at + n : at;
     default:
-        at -= floor(at / (2 * size)) * 2 * size;
-        return (ptrdiff_t)(at < size ? at : 2 * size - 1 - at);
+        at %= 2 * n;
+        at = at < 0 ? at + 2 * n : at;
+        return at < n ? at : 2 * n - 1 - at;
     }
 }
 
-/* The two neighbours along an axis of a place on it, and the share of the second. */
-typedef struct pair {
-    ptrdiff_t at[2];
+/* Between which two positions of an axis a place lies: low and low + 1, of which the second has
+ * `share`.  The nearest position has all of it. */
+typedef struct place {
+    ptrdiff_t low;
     float share;
-} pair;
+} place;
 
-static pair neighbours(double place, size_t n, const lam_warp *warp)
+static inline place place_of(double at, bool bilinear)
 {
-    pair p = {.share = 0};
-    double low = floor(warp->interpolation ? place : place + 0.5);
-    p.at[0] = on_axis(low, n, warp->fill_mode);
-    p.at[1] = p.at[0];
-    if (warp->interpolation) {
-        p.share = (float)(place - low);
-        p.at[1] = on_axis(low + 1, n, warp->fill_mode);
-    }
-    return p;
+    at += bilinear ? 0 : 0.5;
+    ptrdiff_t low = (ptrdiff_t)at;
+    low -= (double)low > at; /* rounds down without a call of floor() */
+    return (place){low, bilinear ? (float)(at - (double)low) : 0.0f};
 }
 
-/* The up to four input pixels that an output pixel is made of: where they begin (-1: the fill
- * value), and their shares. */
+/* The four input pixels that an output pixel is made of: where they begin (-1: the fill value),
+ * and their shares. */
 typedef struct corners {
     ptrdiff_t at[4];
     float share[4];
-    int n;
 } corners;
 
-static corners corners_of(const lam_warp *warp, const lam_affine *map, const lam_shape *in, size_t row,
-                          size_t column)
+static inline corners corners_of(const lam_warp *warp, const lam_affine *map, const lam_shape *in, size_t row,
+                                 size_t column)
 {
+    bool bilinear = warp->interpolation != 0;
+    ptrdiff_t height = (ptrdiff_t)in->dim[0], width = (ptrdiff_t)in->dim[1], channels = (ptrdiff_t)in->dim[2];
     double x = (double)column, y = (double)row;
-    pair h = neighbours(map->xx * x + map->xy * y + map->x0, in->dim[1], warp);
-    pair v = neighbours(map->yx * x + map->yy * y + map->y0, in->dim[0], warp);
-    corners k = {.n = 0};
-    for (int i = 0; i < 2; i++)
-        for (int j = 0; j < 2; j++) {
-            float share = (i ? v.share : 1.0f - v.share) * (j ? h.share : 1.0f - h.share);
-            if (share == 0)
-                continue;
-            bool outside = v.at[i] < 0 || h.at[j] < 0;
-            k.at[k.n] = outside ? -1
-                                : (v.at[i] * (ptrdiff_t)in->dim[1] + h.at[j]) * (ptrdiff_t)in->dim[2];
-            k.share[k.n++] = share;
-        }
+    place h = place_of(map->xx * x + map->xy * y + map->x0, bilinear);
+    place v = place_of(map->yx * x + map->yy * y + map->y0, bilinear);
+    corners k = {.share = {(1.0f - v.share) * (1.0f - h.share), (1.0f - v.share) * h.share,
+                           v.share * (1.0f - h.share), v.share * h.share}};
+    if (h.low >= 0 && h.low + 1 < width && v.low >= 0 && v.low + 1 < height) {
+        k.at[0] = (v.low * width + h.low) * channels;
+        k.at[1] = k.at[0] + channels;
+        k.at[2] = k.at[0] + width * channels;
+        k.at[3] = k.at[2] + channels;
+        return k;
+    }
+    for (int i = 0; i < 4; i++) {
+        ptrdiff_t r = on_axis(v.low + i / 2, height, warp->fill_mode);
+        ptrdiff_t c = on_axis(h.low + i % 2, width, warp->fill_mode);
+        k.at[i] = r < 0 || c < 0 ? -1 : (r * width + c) * channels;
+    }
     return k;
+}
+
+/* y = the shares of the pixels of x; `outside` stands for a pixel beyond the border */
+static inline void mix(const corners *k, size_t channels, const float *x, const float *outside, float *y)
+{
+    const float *p[4];
+    for (int i = 0; i < 4; i++)
+        p[i] = k->at[i] < 0 ? outside : x + k->at[i];
+    for (size_t c = 0; c < channels; c++)
+        y[c] = k->share[0] * p[0][c] + k->share[1] * p[1][c] + k->share[2] * p[2][c] + k->share[3] * p[3][c];
 }
 
 void lam_warp_forward(const lam_warp *warp, const lam_affine *map, const lam_layer *layer,
@@ -82,16 +100,14 @@ void lam_warp_forward(const lam_warp *warp, const lam_affine *map, const lam_lay
     const lam_shape *in = &layer->in;
     const float *x = lam_picture_x(layer, pass, row);
     float *y = lam_picture_y(layer, pass, row);
+    float *outside = (float *)(pass->scratch + row * layer->scratch_row);
     size_t channels = in->dim[2];
+    for (size_t c = 0; c < channels; c++)
+        outside[c] = warp->fill_value;
     for (size_t r = 0; r < in->dim[0]; r++)
         for (size_t column = 0; column < in->dim[1]; column++, y += channels) {
             corners k = corners_of(warp, map, in, r, column);
-            for (size_t c = 0; c < channels; c++) {
-                float sum = 0;
-                for (int i = 0; i < k.n; i++)
-                    sum += k.share[i] * (k.at[i] < 0 ? warp->fill_value : x[k.at[i] + (ptrdiff_t)c]);
-                y[c] = sum;
-            }
+            mix(&k, channels, x, outside, y);
         }
 }
 
@@ -106,7 +122,7 @@ void lam_warp_backward(const lam_warp *warp, const lam_affine *map, const lam_la
     for (size_t r = 0; r < in->dim[0]; r++)
         for (size_t column = 0; column < in->dim[1]; column++, dy += channels) {
             corners k = corners_of(warp, map, in, r, column);
-            for (int i = 0; i < k.n; i++)
+            for (int i = 0; i < 4; i++)
                 for (size_t c = 0; c < channels && k.at[i] >= 0; c++)
                     dx[k.at[i] + (ptrdiff_t)c] += k.share[i] * dy[c];
         }

@@ -42,6 +42,9 @@ extern const char *const lam_fill_modes[], *const lam_warp_interpolations[];
 /* reflect, bilinear, 0, no seed of its own */
 lam_warp lam_warp_default(void);
 
+/* The build of a layer that warps. */
+lam_status lam_warp_build(lam_layer *layer, lam_error *err);
+
 /* The moved picture of `row`, and the transpose of that. */
 void lam_warp_forward(const lam_warp *warp, const lam_affine *map, const lam_layer *layer,
                       const lam_pass *pass, size_t row);
