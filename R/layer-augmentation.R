@@ -68,9 +68,7 @@
 #'   layer_random_rotation(0.2, fill_mode = "nearest")
 #' many <- triangle[rep(1, 9), , , , drop = FALSE]
 #' turned <- layer_outputs(model, many, training = TRUE)
-#' op <- par(mfrow = c(3, 3), mar = c(0, 0, 0, 0) + 0.1)
-#' for (i in 1:9) plot(as.raster(pmin(pmax(turned[i, , , 1], 0), 1)))
-#' par(op)
+#' plot_images(turned)
 #' @export
 layer_random_flip <- function(object, mode = "horizontal_and_vertical", seed = NULL,
                               data_format = NULL, ...) {

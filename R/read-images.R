@@ -340,11 +340,11 @@ print.lamina_image <- function(x, ...) {
 }
 
 #' @export
-plot.lamina_image <- function(x, ...) {
+plot.lamina_image <- function(x, ..., interpolate = FALSE) {
   shown <- unclass(x) / 255
   if (dim(x)[3L] == 1L) {
     dim(shown) <- dim(shown)[1:2]
   }
-  plot(grDevices::as.raster(shown), ...)
+  plot(grDevices::as.raster(shown), interpolate = interpolate, ...)
   invisible(x)
 }

@@ -53,12 +53,7 @@ shape_distance <- list(
 #' @examples
 #' set.seed(1)
 #' shapes <- sim_shapes(12)
-#' op <- par(mfrow = c(3, 4), mar = c(0, 0, 1.5, 0))
-#' for (i in 1:12) {
-#'   plot(as.raster(shapes$x[i, , , 1]))
-#'   title(shapes$y[i])
-#' }
-#' par(op)
+#' plot_images(shapes$x, shapes$y)
 #' @export
 sim_shapes <- function(n, size = 28, classes = c("circle", "square", "triangle", "cross"),
                        noise = 0.05, color = FALSE, rotation = 180) {
