@@ -15,7 +15,8 @@ static int choice(SEXP x, const char *const *names, const char *arg)
 }
 
 /* x: an array (height, width, channels).  aspect: "stretch", "crop" or "pad" (with zeros). */
-SEXP ffi_image_resize(SEXP x, SEXP height, SEXP width, SEXP interpolation, SEXP antialias, SEXP aspect)
+SEXP ffi_image_resize(SEXP x, SEXP height, SEXP width, SEXP interpolation, SEXP antialias,
+                      SEXP aspect)
 {
     static const char *const aspects[] = {"stretch", "crop", "pad", NULL};
     lam_error err;
@@ -36,7 +37,9 @@ SEXP ffi_image_resize(SEXP x, SEXP height, SEXP width, SEXP interpolation, SEXP 
     float *to = (float *)R_alloc(out[0] * out[1], out[2] * sizeof(float));
     float *line = (float *)R_alloc(in.dim[1], in.dim[2] * sizeof(float));
     lam_aspect_spans((lam_aspect)fit, in.dim[0], in.dim[1], out[0], out[1], span);
-    glue_check(lam_resampler_init(&r, &in, out[0], out[1], span, (lam_resample_kind)kind, smooth, 0, &err), &err);
+    glue_check(
+        lam_resampler_init(&r, &in, out[0], out[1], span, (lam_resample_kind)kind, smooth, 0, &err),
+        &err);
     lam_resample(&r, from, to, line);
     lam_resampler_free(&r);
     return glue_array(to, 3, out);

@@ -5,7 +5,8 @@
 /* ---- the definitions ------------------------------------------------------------- */
 
 /* The k-th random number of a sample, as picture.h promises it. */
-static double drawn(const example *ex, const lam_layer *layer, const lam_pass *pass, size_t row, int k)
+static double drawn(const example *ex, const lam_layer *layer, const lam_pass *pass, size_t row,
+                    int k)
 {
     lam_rng rng = lam_layer_rng(layer, pass, 0);
     double seed = number(ex, "seed", 0, NAN);
@@ -69,22 +70,25 @@ typedef struct motion {
     double angle, zoom_v, zoom_h, down, right;
 } motion;
 
-static void moved(const example *ex, const lam_layer *layer, const motion *m, const double *x, double *y)
+static void moved(const example *ex, const lam_layer *layer, const motion *m, const double *x,
+                  double *y)
 {
     const lam_shape *in = &layer->in;
     double middle_v = ((double)in->dim[0] - 1) / 2, middle_h = ((double)in->dim[1] - 1) / 2;
     for (size_t i = 0; i < layer->in_count; i++) {
         size_t at[LAM_MAX_RANK];
         unravel(in, i, at);
-        double v = ((double)at[0] - middle_v) * m->zoom_v, h = ((double)at[1] - middle_h) * m->zoom_h;
+        double v = ((double)at[0] - middle_v) * m->zoom_v,
+               h = ((double)at[1] - middle_h) * m->zoom_h;
         double column = cos(m->angle) * h - sin(m->angle) * v + middle_h - m->right;
         double row = sin(m->angle) * h + cos(m->angle) * v + middle_v - m->down;
         y[i] = looked_up(ex, in, x, row, column, at[2]);
     }
 }
 
-static void each_moved(const example *ex, const lam_layer *layer, const lam_pass *pass, const double *x,
-                       double *y, motion (*draw)(const example *, const lam_layer *, const lam_pass *, size_t))
+static void each_moved(const example *ex, const lam_layer *layer, const lam_pass *pass,
+                       const double *x, double *y,
+                       motion (*draw)(const example *, const lam_layer *, const lam_pass *, size_t))
 {
     for (size_t r = 0; r < pass->rows; r++, x += layer->in_count, y += layer->in_count)
         if (pass->training) {
@@ -132,21 +136,23 @@ static void random_translation(const example *ex, const lam_layer *layer, const 
     each_moved(ex, layer, pass, x, y, shift);
 }
 
-static void random_zoom(const example *ex, const lam_layer *layer, const lam_pass *pass, const double *x,
-                        const double *w, double *y)
+static void random_zoom(const example *ex, const lam_layer *layer, const lam_pass *pass,
+                        const double *x, const double *w, double *y)
 {
     (void)w;
     each_moved(ex, layer, pass, x, y, zoom);
 }
 
-static void random_flip(const example *ex, const lam_layer *layer, const lam_pass *pass, const double *x,
-                        const double *w, double *y)
+static void random_flip(const example *ex, const lam_layer *layer, const lam_pass *pass,
+                        const double *x, const double *w, double *y)
 {
     const char *mode = word(ex, "mode", "horizontal_and_vertical");
     (void)w;
     for (size_t r = 0; r < pass->rows; r++, x += layer->in_count, y += layer->in_count) {
-        bool sideways = pass->training && strstr(mode, "horizontal") && drawn(ex, layer, pass, r, 0) < 0.5;
-        bool upside = pass->training && strstr(mode, "vertical") && drawn(ex, layer, pass, r, 1) < 0.5;
+        bool sideways =
+            pass->training && strstr(mode, "horizontal") && drawn(ex, layer, pass, r, 0) < 0.5;
+        bool upside =
+            pass->training && strstr(mode, "vertical") && drawn(ex, layer, pass, r, 1) < 0.5;
         for (size_t i = 0; i < layer->in_count; i++) {
             size_t at[LAM_MAX_RANK];
             unravel(&layer->in, i, at);
@@ -193,7 +199,8 @@ static void random_contrast(const example *ex, const lam_layer *layer, const lam
     }
 }
 
-/* The weight of input position p in output position i, of an axis of n stretched to out positions. */
+/* The weight of input position p in output position i, of an axis of n stretched to out positions.
+ */
 static double kernel_weight(const example *ex, size_t n, size_t out, size_t i, size_t p)
 {
     const char *kind = word(ex, "interpolation", "bilinear");
@@ -241,7 +248,8 @@ static void stretched(const example *ex, const lam_layer *layer, long top, size_
         for (size_t r = 0; r < n_v; r++)
             for (size_t k = 0; k < n_h; k++) {
                 long row = top + (long)r, column = left + (long)k;
-                bool inside = row >= 0 && row < (long)in->dim[0] && column >= 0 && column < (long)in->dim[1];
+                bool inside =
+                    row >= 0 && row < (long)in->dim[0] && column >= 0 && column < (long)in->dim[1];
                 size_t from[3] = {(size_t)row, (size_t)column, at[2]};
                 double w = down[at[0]][r] * across[at[1]][k];
                 sum += w * (inside ? x[ravel(in, from)] : fill);
@@ -251,8 +259,8 @@ static void stretched(const example *ex, const lam_layer *layer, long top, size_
     }
 }
 
-static void resizing(const example *ex, const lam_layer *layer, const lam_pass *pass, const double *x,
-                     const double *w, double *y)
+static void resizing(const example *ex, const lam_layer *layer, const lam_pass *pass,
+                     const double *x, const double *w, double *y)
 {
     size_t n_v = layer->in.dim[0], n_h = layer->in.dim[1];
     bool crop = number(ex, "crop_to_aspect_ratio", 0, 0) != 0;
@@ -264,13 +272,15 @@ static void resizing(const example *ex, const lam_layer *layer, const lam_pass *
         n_v = (size_t)((double)n_h * ratio);
     else if (crop || pad)
         n_h = (size_t)((double)n_v / ratio);
-    long top = ((long)layer->in.dim[0] - (long)n_v) / 2, left = ((long)layer->in.dim[1] - (long)n_h) / 2;
+    long top = ((long)layer->in.dim[0] - (long)n_v) / 2,
+         left = ((long)layer->in.dim[1] - (long)n_h) / 2;
     for (size_t r = 0; r < pass->rows; r++)
-        stretched(ex, layer, top, n_v, left, n_h, x + r * layer->in_count, y + r * layer->out_count);
+        stretched(ex, layer, top, n_v, left, n_h, x + r * layer->in_count,
+                  y + r * layer->out_count);
 }
 
-static void center_crop(const example *ex, const lam_layer *layer, const lam_pass *pass, const double *x,
-                        const double *w, double *y)
+static void center_crop(const example *ex, const lam_layer *layer, const lam_pass *pass,
+                        const double *x, const double *w, double *y)
 {
     const lam_shape *in = &layer->in, *out = &layer->out;
     (void)w;
@@ -286,8 +296,8 @@ static void center_crop(const example *ex, const lam_layer *layer, const lam_pas
 }
 
 /* A crop that is larger than the picture: 4 x 6 cropped to the ratio 3 : 3, then resized. */
-static void small_crop(const example *ex, const lam_layer *layer, const lam_pass *pass, const double *x,
-                       const double *w, double *y)
+static void small_crop(const example *ex, const lam_layer *layer, const lam_pass *pass,
+                       const double *x, const double *w, double *y)
 {
     (void)w;
     for (size_t r = 0; r < pass->rows; r++)
@@ -303,58 +313,153 @@ static void small_crop(const example *ex, const lam_layer *layer, const lam_pass
 static const example augment_examples[] = {
     {"random_flip", SHAPE(4, 5, 2), SHAPE(4, 5, 2), random_flip, {{0}}},
     {"random_flip", SHAPE(3, 4, 1), SHAPE(3, 4, 1), random_flip, {STRING("mode", "horizontal")}},
-    {"random_flip", SHAPE(4, 3, 3), SHAPE(4, 3, 3), random_flip,
+    {"random_flip",
+     SHAPE(4, 3, 3),
+     SHAPE(4, 3, 3),
+     random_flip,
      {STRING("mode", "vertical"), NUMBERS("seed", 9)}},
     {"random_flip", SHAPE(1, 1, 1), SHAPE(1, 1, 1), random_flip, {{0}}},
     {"random_rotation", SHAPE(4, 5, 2), SHAPE(4, 5, 2), random_rotation, {HALF_TURN}},
-    {"random_rotation", SHAPE(6, 4, 1), SHAPE(6, 4, 1), random_rotation,
+    {"random_rotation",
+     SHAPE(6, 4, 1),
+     SHAPE(6, 4, 1),
+     random_rotation,
      {HALF_TURN, STRING("fill_mode", "constant"), NUMBERS("fill_value", 0.7)}},
-    {"random_rotation", SHAPE(6, 2, 3), SHAPE(6, 2, 3), random_rotation,
+    {"random_rotation",
+     SHAPE(6, 2, 3),
+     SHAPE(6, 2, 3),
+     random_rotation,
      {HALF_TURN, STRING("fill_mode", "wrap"), NUMBERS("seed", 3)}},
-    {"random_rotation", SHAPE(3, 9, 1), SHAPE(3, 9, 1), random_rotation,
+    {"random_rotation",
+     SHAPE(3, 9, 1),
+     SHAPE(3, 9, 1),
+     random_rotation,
      {HALF_TURN, STRING("fill_mode", "nearest")}},
-    {"random_rotation", SHAPE(3, 5, 2), SHAPE(3, 5, 2), random_rotation,
+    {"random_rotation",
+     SHAPE(3, 5, 2),
+     SHAPE(3, 5, 2),
+     random_rotation,
      {HALF_TURN, STRING("interpolation", "nearest")}},
     {"random_rotation", SHAPE(1, 2, 1), SHAPE(1, 2, 1), random_rotation, {HALF_TURN}},
-    {"random_rotation", SHAPE(7, 8, 1), SHAPE(7, 8, 1), random_rotation, {NUMBERS("factor", 0.05, 0.1)}},
+    {"random_rotation",
+     SHAPE(7, 8, 1),
+     SHAPE(7, 8, 1),
+     random_rotation,
+     {NUMBERS("factor", 0.05, 0.1)}},
     {"random_translation", SHAPE(4, 3, 2), SHAPE(4, 3, 2), random_translation, {BOTH_WAYS}},
-    {"random_translation", SHAPE(5, 6, 1), SHAPE(5, 6, 1), random_translation,
+    {"random_translation",
+     SHAPE(5, 6, 1),
+     SHAPE(5, 6, 1),
+     random_translation,
      {BOTH_WAYS, STRING("fill_mode", "constant"), NUMBERS("fill_value", -2)}},
-    {"random_translation", SHAPE(4, 6, 1), SHAPE(4, 6, 1), random_translation,
+    {"random_translation",
+     SHAPE(4, 6, 1),
+     SHAPE(4, 6, 1),
+     random_translation,
      {NUMBERS("height_factor", -1, 1), NUMBERS("width_factor", -1, 1), STRING("fill_mode", "wrap"),
       NUMBERS("seed", 12)}},
-    {"random_translation", SHAPE(5, 2, 2), SHAPE(5, 2, 2), random_translation,
+    {"random_translation",
+     SHAPE(5, 2, 2),
+     SHAPE(5, 2, 2),
+     random_translation,
      {BOTH_WAYS, STRING("fill_mode", "nearest"), STRING("interpolation", "nearest")}},
     {"random_translation", SHAPE(3, 4, 3), SHAPE(3, 4, 3), random_translation, {BOTH_WAYS}},
-    {"random_zoom", SHAPE(4, 3, 2), SHAPE(4, 3, 2), random_zoom, {NUMBERS("height_factor", -0.6, 0.8)}},
-    {"random_zoom", SHAPE(5, 4, 1), SHAPE(5, 4, 1), random_zoom,
+    {"random_zoom",
+     SHAPE(4, 3, 2),
+     SHAPE(4, 3, 2),
+     random_zoom,
+     {NUMBERS("height_factor", -0.6, 0.8)}},
+    {"random_zoom",
+     SHAPE(5, 4, 1),
+     SHAPE(5, 4, 1),
+     random_zoom,
      {BOTH_WAYS, STRING("fill_mode", "constant"), NUMBERS("fill_value", 1)}},
-    {"random_zoom", SHAPE(5, 7, 1), SHAPE(5, 7, 1), random_zoom,
+    {"random_zoom",
+     SHAPE(5, 7, 1),
+     SHAPE(5, 7, 1),
+     random_zoom,
      {BOTH_WAYS, STRING("fill_mode", "nearest"), NUMBERS("seed", 1)}},
-    {"random_zoom", SHAPE(4, 4, 1), SHAPE(4, 4, 1), random_zoom,
-     {NUMBERS("height_factor", 0.9, 1), STRING("fill_mode", "wrap"), STRING("interpolation", "nearest")}},
-    {"random_brightness", SHAPE(3, 4, 2), SHAPE(3, 4, 2), random_brightness,
+    {"random_zoom",
+     SHAPE(4, 4, 1),
+     SHAPE(4, 4, 1),
+     random_zoom,
+     {NUMBERS("height_factor", 0.9, 1), STRING("fill_mode", "wrap"),
+      STRING("interpolation", "nearest")}},
+    {"random_brightness",
+     SHAPE(3, 4, 2),
+     SHAPE(3, 4, 2),
+     random_brightness,
      {NUMBERS("factor", -0.3, 0.4), NUMBERS("value_range", -1.2, 1.4)}},
-    {"random_brightness", SHAPE(2, 2, 3), SHAPE(2, 2, 3), random_brightness,
+    {"random_brightness",
+     SHAPE(2, 2, 3),
+     SHAPE(2, 2, 3),
+     random_brightness,
      {NUMBERS("factor", -1, 1), NUMBERS("value_range", -9, 9), NUMBERS("seed", 4)}},
-    {"random_contrast", SHAPE(3, 4, 2), SHAPE(3, 4, 2), random_contrast,
+    {"random_contrast",
+     SHAPE(3, 4, 2),
+     SHAPE(3, 4, 2),
+     random_contrast,
      {NUMBERS("factor", 0.9, 0.5), NUMBERS("value_range", -1.3, 1.1)}},
-    {"random_contrast", SHAPE(5, 3, 1), SHAPE(5, 3, 1), random_contrast,
+    {"random_contrast",
+     SHAPE(5, 3, 1),
+     SHAPE(5, 3, 1),
+     random_contrast,
      {NUMBERS("factor", 0.2, 0.8), NUMBERS("value_range", -9, 9), NUMBERS("seed", 8)}},
     {"resizing", SHAPE(5, 7, 2), SHAPE(8, 3, 2), resizing, {OF_SIZE(8, 3)}},
-    {"resizing", SHAPE(5, 7, 1), SHAPE(11, 4, 1), resizing, {OF_SIZE(11, 4), STRING("interpolation", "nearest")}},
-    {"resizing", SHAPE(4, 3, 3), SHAPE(6, 2, 3), resizing, {OF_SIZE(6, 2), STRING("interpolation", "bicubic")}},
-    {"resizing", SHAPE(7, 3, 1), SHAPE(3, 4, 1), resizing, {OF_SIZE(3, 4), STRING("interpolation", "area")}},
-    {"resizing", SHAPE(7, 4, 1), SHAPE(3, 5, 1), resizing, {OF_SIZE(3, 5), STRING("interpolation", "lanczos3")}},
-    {"resizing", SHAPE(9, 3, 1), SHAPE(4, 5, 1), resizing, {OF_SIZE(4, 5), STRING("interpolation", "lanczos5")}},
-    {"resizing", SHAPE(5, 4, 2), SHAPE(2, 3, 2), resizing, {OF_SIZE(2, 3), NUMBERS("antialias", 1)}},
-    {"resizing", SHAPE(9, 3, 1), SHAPE(4, 4, 1), resizing,
+    {"resizing",
+     SHAPE(5, 7, 1),
+     SHAPE(11, 4, 1),
+     resizing,
+     {OF_SIZE(11, 4), STRING("interpolation", "nearest")}},
+    {"resizing",
+     SHAPE(4, 3, 3),
+     SHAPE(6, 2, 3),
+     resizing,
+     {OF_SIZE(6, 2), STRING("interpolation", "bicubic")}},
+    {"resizing",
+     SHAPE(7, 3, 1),
+     SHAPE(3, 4, 1),
+     resizing,
+     {OF_SIZE(3, 4), STRING("interpolation", "area")}},
+    {"resizing",
+     SHAPE(7, 4, 1),
+     SHAPE(3, 5, 1),
+     resizing,
+     {OF_SIZE(3, 5), STRING("interpolation", "lanczos3")}},
+    {"resizing",
+     SHAPE(9, 3, 1),
+     SHAPE(4, 5, 1),
+     resizing,
+     {OF_SIZE(4, 5), STRING("interpolation", "lanczos5")}},
+    {"resizing",
+     SHAPE(5, 4, 2),
+     SHAPE(2, 3, 2),
+     resizing,
+     {OF_SIZE(2, 3), NUMBERS("antialias", 1)}},
+    {"resizing",
+     SHAPE(9, 3, 1),
+     SHAPE(4, 4, 1),
+     resizing,
      {OF_SIZE(4, 4), NUMBERS("antialias", 1), STRING("interpolation", "bicubic")}},
-    {"resizing", SHAPE(8, 5, 1), SHAPE(3, 4, 1), resizing, {OF_SIZE(3, 4), NUMBERS("crop_to_aspect_ratio", 1)}},
-    {"resizing", SHAPE(4, 9, 2), SHAPE(3, 4, 2), resizing, {OF_SIZE(3, 4), NUMBERS("crop_to_aspect_ratio", 1)}},
-    {"resizing", SHAPE(8, 5, 1), SHAPE(3, 4, 1), resizing,
+    {"resizing",
+     SHAPE(8, 5, 1),
+     SHAPE(3, 4, 1),
+     resizing,
+     {OF_SIZE(3, 4), NUMBERS("crop_to_aspect_ratio", 1)}},
+    {"resizing",
+     SHAPE(4, 9, 2),
+     SHAPE(3, 4, 2),
+     resizing,
+     {OF_SIZE(3, 4), NUMBERS("crop_to_aspect_ratio", 1)}},
+    {"resizing",
+     SHAPE(8, 5, 1),
+     SHAPE(3, 4, 1),
+     resizing,
      {OF_SIZE(3, 4), NUMBERS("pad_to_aspect_ratio", 1), NUMBERS("fill_value", 1.5)}},
-    {"resizing", SHAPE(3, 8, 1), SHAPE(6, 5, 1), resizing,
+    {"resizing",
+     SHAPE(3, 8, 1),
+     SHAPE(6, 5, 1),
+     resizing,
      {OF_SIZE(6, 5), NUMBERS("pad_to_aspect_ratio", 1), STRING("interpolation", "bicubic")}},
     {"resizing", SHAPE(1, 1, 1), SHAPE(3, 2, 1), resizing, {OF_SIZE(3, 2)}},
     {"center_crop", SHAPE(5, 8, 2), SHAPE(2, 5, 2), center_crop, {OF_SIZE(2, 5)}},
@@ -365,24 +470,58 @@ LAYER_EXAMPLES(augment_examples)
 
 static const refusal bad_pictures[] = {
     {LAM_ESHAPE, "input_shape", {"random_flip", SHAPE(4), SHAPE(4), NULL, {{0}}}},
-    {LAM_EARGUMENT, "mode", {"random_flip", SHAPE(2, 2, 1), SHAPE(2, 2, 1), NULL, {STRING("mode", "sideways")}}},
+    {LAM_EARGUMENT,
+     "mode",
+     {"random_flip", SHAPE(2, 2, 1), SHAPE(2, 2, 1), NULL, {STRING("mode", "sideways")}}},
     {LAM_ESHAPE, "input_shape", {"random_rotation", SHAPE(4, 4), SHAPE(4, 4), NULL, {HALF_TURN}}},
-    {LAM_EARGUMENT, "factor", {"random_rotation", SHAPE(2, 2, 1), SHAPE(2, 2, 1), NULL, {NUMBERS("factor", 0.2)}}},
-    {LAM_EARGUMENT, "factor", {"random_rotation", SHAPE(2, 2, 1), SHAPE(2, 2, 1), NULL, {NUMBERS("factor", 0.2, 0.1)}}},
-    {LAM_EARGUMENT, "factor", {"random_rotation", SHAPE(2, 2, 1), SHAPE(2, 2, 1), NULL, {NUMBERS("factor", 0, 1.5)}}},
-    {LAM_EARGUMENT, "factor", {"random_rotation", SHAPE(2, 2, 1), SHAPE(2, 2, 1), NULL, {NUMBERS("factor", NAN, 0)}}},
-    {LAM_EARGUMENT, "fill_mode",
-     {"random_zoom", SHAPE(2, 2, 1), SHAPE(2, 2, 1), NULL, {BOTH_WAYS, STRING("fill_mode", "mirror")}}},
-    {LAM_EARGUMENT, "interpolation",
-     {"random_translation", SHAPE(2, 2, 1), SHAPE(2, 2, 1), NULL, {BOTH_WAYS, STRING("interpolation", "bicubic")}}},
-    {LAM_EARGUMENT, "factor",
-     {"random_contrast", SHAPE(2, 2, 1), SHAPE(2, 2, 1), NULL, {NUMBERS("factor", -0.1, 0), NUMBERS("value_range", 0, 1)}}},
-    {LAM_EARGUMENT, "value_range",
-     {"random_contrast", SHAPE(2, 2, 1), SHAPE(2, 2, 1), NULL, {NUMBERS("factor", 0, 0), NUMBERS("value_range", 1, 0)}}},
+    {LAM_EARGUMENT,
+     "factor",
+     {"random_rotation", SHAPE(2, 2, 1), SHAPE(2, 2, 1), NULL, {NUMBERS("factor", 0.2)}}},
+    {LAM_EARGUMENT,
+     "factor",
+     {"random_rotation", SHAPE(2, 2, 1), SHAPE(2, 2, 1), NULL, {NUMBERS("factor", 0.2, 0.1)}}},
+    {LAM_EARGUMENT,
+     "factor",
+     {"random_rotation", SHAPE(2, 2, 1), SHAPE(2, 2, 1), NULL, {NUMBERS("factor", 0, 1.5)}}},
+    {LAM_EARGUMENT,
+     "factor",
+     {"random_rotation", SHAPE(2, 2, 1), SHAPE(2, 2, 1), NULL, {NUMBERS("factor", NAN, 0)}}},
+    {LAM_EARGUMENT,
+     "fill_mode",
+     {"random_zoom",
+      SHAPE(2, 2, 1),
+      SHAPE(2, 2, 1),
+      NULL,
+      {BOTH_WAYS, STRING("fill_mode", "mirror")}}},
+    {LAM_EARGUMENT,
+     "interpolation",
+     {"random_translation",
+      SHAPE(2, 2, 1),
+      SHAPE(2, 2, 1),
+      NULL,
+      {BOTH_WAYS, STRING("interpolation", "bicubic")}}},
+    {LAM_EARGUMENT,
+     "factor",
+     {"random_contrast",
+      SHAPE(2, 2, 1),
+      SHAPE(2, 2, 1),
+      NULL,
+      {NUMBERS("factor", -0.1, 0), NUMBERS("value_range", 0, 1)}}},
+    {LAM_EARGUMENT,
+     "value_range",
+     {"random_contrast",
+      SHAPE(2, 2, 1),
+      SHAPE(2, 2, 1),
+      NULL,
+      {NUMBERS("factor", 0, 0), NUMBERS("value_range", 1, 0)}}},
     {LAM_EARGUMENT, "height", {"resizing", SHAPE(2, 2, 1), SHAPE(2, 2, 1), NULL, {OF_SIZE(0, 2)}}},
     {LAM_ESHAPE, "input_shape", {"center_crop", SHAPE(2, 2), SHAPE(2, 2), NULL, {OF_SIZE(1, 1)}}},
-    {LAM_EARGUMENT, "pad_to_aspect_ratio",
-     {"resizing", SHAPE(2, 2, 1), SHAPE(2, 2, 1), NULL,
+    {LAM_EARGUMENT,
+     "pad_to_aspect_ratio",
+     {"resizing",
+      SHAPE(2, 2, 1),
+      SHAPE(2, 2, 1),
+      NULL,
       {OF_SIZE(2, 2), NUMBERS("pad_to_aspect_ratio", 1), NUMBERS("crop_to_aspect_ratio", 1)}}},
 };
 LAYER_REFUSALS(bad_pictures)

@@ -10,8 +10,9 @@ lam_status lam_picture_check(lam_layer *layer, lam_error *err)
     char text[128];
     if (layer->in.rank == 3)
         return LAM_OK;
-    return lam_fail_arg(err, LAM_ESHAPE, "input_shape", "pictures of shape (height, width, channels)",
-                        "%s for layer %s", lam_shape_text(&layer->in, text, sizeof text), layer->name);
+    return lam_fail_arg(err, LAM_ESHAPE, "input_shape",
+                        "pictures of shape (height, width, channels)", "%s for layer %s",
+                        lam_shape_text(&layer->in, text, sizeof text), layer->name);
 }
 
 typedef struct job {
@@ -51,8 +52,8 @@ void lam_augment_backward(const lam_layer *layer, const lam_pass *pass, lam_pict
         lam_identity_backward(layer, pass);
 }
 
-lam_status lam_pair_read(double pair[2], const lam_args *args, const char *name, double min, double max,
-                         lam_error *err)
+lam_status lam_pair_read(double pair[2], const lam_args *args, const char *name, double min,
+                         double max, lam_error *err)
 {
     const lam_arg *arg = lam_args_get(args, name);
     char expected[96];

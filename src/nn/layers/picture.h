@@ -43,13 +43,13 @@ typedef struct lam_range {
 } lam_range;
 
 /* Reads two numbers within min .. max; of a range the smaller comes first. */
-lam_status lam_pair_read(double pair[2], const lam_args *args, const char *name, double min, double max,
-                         lam_error *err);
+lam_status lam_pair_read(double pair[2], const lam_args *args, const char *name, double min,
+                         double max, lam_error *err);
 lam_status lam_range_read(lam_range *range, const lam_args *args, const char *name, double min,
                           double max, lam_error *err);
 
-/* The k-th (0 or 1) random number of the picture at `row`, uniform on (0, 1); seed: the layer's own,
- * or NAN. */
+/* The k-th (0 or 1) random number of the picture at `row`, uniform on (0, 1); seed: the layer's
+ * own, or NAN. */
 double lam_picture_random(const lam_layer *layer, const lam_pass *pass, double seed, size_t row,
                           int k);
 
@@ -59,10 +59,10 @@ static inline double lam_range_at(lam_range range, double u)
 }
 
 /* The field of a layer's own seed; the default is NAN. */
-#define LAM_SEED_FIELD(type, member)                                                         \
-    {                                                                                        \
-        .name = "seed", .kind = LAM_FIELD_DOUBLE, .offset = offsetof(type, member),          \
-        .min = -9e15, .max = 9e15                                                            \
+#define LAM_SEED_FIELD(type, member)                                                               \
+    {                                                                                              \
+        .name = "seed", .kind = LAM_FIELD_DOUBLE, .offset = offsetof(type, member), .min = -9e15,  \
+        .max = 9e15                                                                                \
     }
 
 #endif

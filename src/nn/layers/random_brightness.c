@@ -1,5 +1,5 @@
-/* random_brightness: in training a random number, as a fraction of value_range, is added to all of a
- * picture, and the result is cut off at the ends of value_range. */
+/* random_brightness: in training a random number, as a fraction of value_range, is added to all of
+ * a picture, and the result is cut off at the ends of value_range. */
 #include "nn/layers/picture.h"
 
 typedef struct random_brightness {

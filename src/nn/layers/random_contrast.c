@@ -1,6 +1,6 @@
-/* random_contrast: in training y = (x - mean) * f + mean, with the mean of the picture's channel and a
- * random f from 1 - factor[1] to 1 + factor[2], one for all channels; the result is cut off at the
- * ends of value_range. */
+/* random_contrast: in training y = (x - mean) * f + mean, with the mean of the picture's channel
+ * and a random f from 1 - factor[1] to 1 + factor[2], one for all channels; the result is cut off
+ * at the ends of value_range. */
 #include "nn/layers/picture.h"
 
 typedef struct random_contrast {

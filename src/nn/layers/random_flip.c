@@ -28,7 +28,8 @@ static lam_status configure(lam_layer *layer, const lam_args *args, lam_error *e
 }
 
 /* to = from, mirrored as the layer decides for the picture at `row` */
-static void flip(const lam_layer *layer, const lam_pass *pass, size_t row, const float *from, float *to)
+static void flip(const lam_layer *layer, const lam_pass *pass, size_t row, const float *from,
+                 float *to)
 {
     const random_flip *r = layer->config;
     size_t height = layer->in.dim[0], width = layer->in.dim[1], channels = layer->in.dim[2];

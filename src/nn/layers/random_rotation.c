@@ -1,5 +1,5 @@
-/* random_rotation: in training each picture is turned about its centre by 2 pi times a random number,
- * counter-clockwise where that is positive. */
+/* random_rotation: in training each picture is turned about its centre by 2 pi times a random
+ * number, counter-clockwise where that is positive. */
 #include "nn/layers/warp.h"
 
 typedef struct random_rotation {

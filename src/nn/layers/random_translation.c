@@ -1,5 +1,5 @@
-/* random_translation: in training each picture is shifted, down by a random fraction of its height and
- * right by one of its width. */
+/* random_translation: in training each picture is shifted, down by a random fraction of its height
+ * and right by one of its width. */
 #include "nn/layers/warp.h"
 
 typedef struct random_translation {
@@ -26,7 +26,8 @@ static lam_affine draw(const lam_layer *layer, const lam_pass *pass, size_t row)
     const random_translation *r = layer->config;
     double down = lam_range_at(r->height, lam_picture_random(layer, pass, r->warp.seed, row, 0));
     double right = lam_range_at(r->width, lam_picture_random(layer, pass, r->warp.seed, row, 1));
-    return (lam_affine){1, 0, -right * (double)layer->in.dim[1], 0, 1, -down * (double)layer->in.dim[0]};
+    return (lam_affine){1, 0, -right * (double)layer->in.dim[1],
+                        0, 1, -down * (double)layer->in.dim[0]};
 }
 
 static void forward_one(const lam_layer *layer, const lam_pass *pass, size_t row)

@@ -1,5 +1,6 @@
-/* random_zoom: in training each picture is shrunk about its centre, by 1 plus a random number in height
- * and one in width; negative numbers magnify.  Without a width_factor both are the same number. */
+/* random_zoom: in training each picture is shrunk about its centre, by 1 plus a random number in
+ * height and one in width; negative numbers magnify.  Without a width_factor both are the same
+ * number. */
 #include "nn/layers/warp.h"
 
 typedef struct random_zoom {
@@ -27,7 +28,9 @@ static lam_affine draw(const lam_layer *layer, const lam_pass *pass, size_t row)
 {
     const random_zoom *r = layer->config;
     double v = 1 + lam_range_at(r->height, lam_picture_random(layer, pass, r->warp.seed, row, 0));
-    double h = r->one ? v : 1 + lam_range_at(r->width, lam_picture_random(layer, pass, r->warp.seed, row, 1));
+    double h =
+        r->one ? v
+               : 1 + lam_range_at(r->width, lam_picture_random(layer, pass, r->warp.seed, row, 1));
     double x = ((double)layer->in.dim[1] - 1) / 2, y = ((double)layer->in.dim[0] - 1) / 2;
     return (lam_affine){h, 0, x * (1 - h), 0, v, y * (1 - v)};
 }

@@ -49,10 +49,14 @@ static double sinc(double x)
 static double radius_of(lam_resample_kind kind)
 {
     switch (kind) {
-    case LAM_RESAMPLE_BICUBIC: return 2;
-    case LAM_RESAMPLE_LANCZOS3: return 3;
-    case LAM_RESAMPLE_LANCZOS5: return 5;
-    default: return 1;
+    case LAM_RESAMPLE_BICUBIC:
+        return 2;
+    case LAM_RESAMPLE_LANCZOS3:
+        return 3;
+    case LAM_RESAMPLE_LANCZOS5:
+        return 5;
+    default:
+        return 1;
     }
 }
 
@@ -207,7 +211,8 @@ void lam_resample(const lam_resampler *r, const float *x, float *y, float *line)
     for (size_t i = 0; i < rows->out; i++) {
         memset(line, 0, width * sizeof *line);
         for (size_t t = 0; t < rows->count[i]; t++)
-            add_scaled(width, rows->weight[i * rows->per + t], x + (rows->first[i] + t) * width, line);
+            add_scaled(width, rows->weight[i * rows->per + t], x + (rows->first[i] + t) * width,
+                       line);
         for (size_t j = 0; j < columns->out; j++, y += channels) {
             const float *weight = columns->weight + j * columns->per;
             const float *from = line + columns->first[j] * channels;
@@ -236,6 +241,7 @@ void lam_resample_backward(const lam_resampler *r, const float *dy, float *dx, f
                     to[c] += weight[t] * dy[c];
         }
         for (size_t t = 0; t < rows->count[i]; t++)
-            add_scaled(width, rows->weight[i * rows->per + t], line, dx + (rows->first[i] + t) * width);
+            add_scaled(width, rows->weight[i * rows->per + t], line,
+                       dx + (rows->first[i] + t) * width);
     }
 }

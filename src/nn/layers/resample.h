@@ -13,10 +13,10 @@
 typedef enum {
     LAM_RESAMPLE_NEAREST,
     LAM_RESAMPLE_BILINEAR,
-    LAM_RESAMPLE_BICUBIC,  /* Keys' cubic, a = -1/2 */
+    LAM_RESAMPLE_BICUBIC, /* Keys' cubic, a = -1/2 */
     LAM_RESAMPLE_LANCZOS3,
     LAM_RESAMPLE_LANCZOS5,
-    LAM_RESAMPLE_AREA      /* the mean over the area that an output pixel covers */
+    LAM_RESAMPLE_AREA /* the mean over the area that an output pixel covers */
 } lam_resample_kind;
 
 /* Their names, ended by NULL. */
@@ -35,7 +35,8 @@ typedef enum { LAM_ASPECT_STRETCH, LAM_ASPECT_CROP, LAM_ASPECT_PAD } lam_aspect;
 void lam_aspect_spans(lam_aspect aspect, size_t height, size_t width, size_t out_height,
                       size_t out_width, lam_span span[2]);
 
-/* Output position i is the sum of weight[i * per + t] * input position first[i] + t, t < count[i]. */
+/* Output position i is the sum of weight[i * per + t] * input position first[i] + t, t < count[i].
+ */
 typedef struct lam_taps {
     size_t in, out, per;
     size_t *first, *count;

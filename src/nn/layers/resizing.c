@@ -12,11 +12,17 @@ typedef struct resizing {
     lam_resampler resampler;
 } resizing;
 
-#define SIZE_FIELDS                                                                             \
-    {.name = "height", .kind = LAM_FIELD_SIZE, .offset = offsetof(resizing, height),            \
-     .min = 1, .max = 1e6, .required = true},                                                   \
-    {.name = "width", .kind = LAM_FIELD_SIZE, .offset = offsetof(resizing, width),              \
-     .min = 1, .max = 1e6, .required = true}
+#define SIZE_FIELDS                                                                                \
+    {.name = "height",                                                                             \
+     .kind = LAM_FIELD_SIZE,                                                                       \
+     .offset = offsetof(resizing, height),                                                         \
+     .min = 1,                                                                                     \
+     .max = 1e6,                                                                                   \
+     .required = true},                                                                            \
+    {                                                                                              \
+        .name = "width", .kind = LAM_FIELD_SIZE, .offset = offsetof(resizing, width), .min = 1,    \
+        .max = 1e6, .required = true                                                               \
+    }
 
 static lam_status configure_resizing(lam_layer *layer, const lam_args *args, lam_error *err)
 {
@@ -29,9 +35,7 @@ static lam_status configure_resizing(lam_layer *layer, const lam_args *args, lam
         {.name = "crop_to_aspect_ratio",
          .kind = LAM_FIELD_BOOL,
          .offset = offsetof(resizing, crop)},
-        {.name = "pad_to_aspect_ratio",
-         .kind = LAM_FIELD_BOOL,
-         .offset = offsetof(resizing, pad)},
+        {.name = "pad_to_aspect_ratio", .kind = LAM_FIELD_BOOL, .offset = offsetof(resizing, pad)},
         {.name = "antialias", .kind = LAM_FIELD_BOOL, .offset = offsetof(resizing, antialias)},
         {.name = "fill_value",
          .kind = LAM_FIELD_FLOAT,
@@ -51,7 +55,8 @@ static lam_status configure_resizing(lam_layer *layer, const lam_args *args, lam
 static lam_status configure_crop(lam_layer *layer, const lam_args *args, lam_error *err)
 {
     static const lam_field fields[] = {SIZE_FIELDS};
-    return lam_args_read(args, fields, LAM_COUNT(fields), layer->config, "layer_center_crop()", err);
+    return lam_args_read(args, fields, LAM_COUNT(fields), layer->config, "layer_center_crop()",
+                         err);
 }
 
 static lam_status build(lam_layer *layer, const lam_span span[2], lam_resample_kind kind,
@@ -71,7 +76,9 @@ static lam_status build_resizing(lam_layer *layer, lam_error *err)
     const resizing *r = layer->config;
     lam_span span[2];
     LAM_TRY(lam_picture_check(layer, err));
-    lam_aspect_spans(r->crop ? LAM_ASPECT_CROP : r->pad ? LAM_ASPECT_PAD : LAM_ASPECT_STRETCH,
+    lam_aspect_spans(r->crop  ? LAM_ASPECT_CROP
+                     : r->pad ? LAM_ASPECT_PAD
+                              : LAM_ASPECT_STRETCH,
                      layer->in.dim[0], layer->in.dim[1], r->height, r->width, span);
     return build(layer, span, (lam_resample_kind)r->interpolation, err);
 }

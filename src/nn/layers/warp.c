@@ -59,11 +59,12 @@ typedef struct corners {
     float share[4];
 } corners;
 
-static inline corners corners_of(const lam_warp *warp, const lam_affine *map, const lam_shape *in, size_t row,
-                                 size_t column)
+static inline corners corners_of(const lam_warp *warp, const lam_affine *map, const lam_shape *in,
+                                 size_t row, size_t column)
 {
     bool bilinear = warp->interpolation != 0;
-    ptrdiff_t height = (ptrdiff_t)in->dim[0], width = (ptrdiff_t)in->dim[1], channels = (ptrdiff_t)in->dim[2];
+    ptrdiff_t height = (ptrdiff_t)in->dim[0], width = (ptrdiff_t)in->dim[1],
+              channels = (ptrdiff_t)in->dim[2];
     double x = (double)column, y = (double)row;
     place h = place_of(map->xx * x + map->xy * y + map->x0, bilinear);
     place v = place_of(map->yx * x + map->yy * y + map->y0, bilinear);
@@ -85,13 +86,15 @@ static inline corners corners_of(const lam_warp *warp, const lam_affine *map, co
 }
 
 /* y = the shares of the pixels of x; `outside` stands for a pixel beyond the border */
-static inline void mix(const corners *k, size_t channels, const float *x, const float *outside, float *y)
+static inline void mix(const corners *k, size_t channels, const float *x, const float *outside,
+                       float *y)
 {
     const float *p[4];
     for (int i = 0; i < 4; i++)
         p[i] = k->at[i] < 0 ? outside : x + k->at[i];
     for (size_t c = 0; c < channels; c++)
-        y[c] = k->share[0] * p[0][c] + k->share[1] * p[1][c] + k->share[2] * p[2][c] + k->share[3] * p[3][c];
+        y[c] = k->share[0] * p[0][c] + k->share[1] * p[1][c] + k->share[2] * p[2][c] +
+               k->share[3] * p[3][c];
 }
 
 void lam_warp_forward(const lam_warp *warp, const lam_affine *map, const lam_layer *layer,

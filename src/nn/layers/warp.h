@@ -30,14 +30,21 @@ typedef struct lam_warp {
 extern const char *const lam_fill_modes[], *const lam_warp_interpolations[];
 
 /* The fields of a lam_warp that is the member `warp` of a layer's config. */
-#define LAM_WARP_FIELDS(type)                                                                 \
-    {.name = "fill_mode", .kind = LAM_FIELD_CHOICE, .offset = offsetof(type, warp.fill_mode), \
-     .choices = lam_fill_modes},                                                              \
-    {.name = "interpolation", .kind = LAM_FIELD_CHOICE,                                       \
-     .offset = offsetof(type, warp.interpolation), .choices = lam_warp_interpolations},       \
-    {.name = "fill_value", .kind = LAM_FIELD_FLOAT, .offset = offsetof(type, warp.fill_value),\
-     .min = -1e30, .max = 1e30},                                                              \
-    LAM_SEED_FIELD(type, warp.seed)
+#define LAM_WARP_FIELDS(type)                                                                      \
+    {.name = "fill_mode",                                                                          \
+     .kind = LAM_FIELD_CHOICE,                                                                     \
+     .offset = offsetof(type, warp.fill_mode),                                                     \
+     .choices = lam_fill_modes},                                                                   \
+        {.name = "interpolation",                                                                  \
+         .kind = LAM_FIELD_CHOICE,                                                                 \
+         .offset = offsetof(type, warp.interpolation),                                             \
+         .choices = lam_warp_interpolations},                                                      \
+        {.name = "fill_value",                                                                     \
+         .kind = LAM_FIELD_FLOAT,                                                                  \
+         .offset = offsetof(type, warp.fill_value),                                                \
+         .min = -1e30,                                                                             \
+         .max = 1e30},                                                                             \
+        LAM_SEED_FIELD(type, warp.seed)
 
 /* reflect, bilinear, 0, no seed of its own */
 lam_warp lam_warp_default(void);
