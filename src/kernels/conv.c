@@ -761,7 +761,7 @@ static void gradient_task(void *arg, size_t task, int worker)
             i / g->pixel_cuts / g->line_cuts,
             {lam_part(g->c->out_h, g->line_cuts, p), lam_part(g->c->out_h, g->line_cuts, p + 1)},
             {lam_part(g->c->out_w, g->pixel_cuts, q), lam_part(g->c->out_w, g->pixel_cuts, q + 1)},
-            g->add || i > 0, space, space + GATHER,
+            g->add || i > 0, space, space + GATHER + ALIGNED,
         };
         table[lam_tier()](g, &at, units);
     }
@@ -868,48 +868,56 @@ LAM_FN void LAM_T(pack_turned)(const sweep *s, const taps *t, const float *kerne
 
 /* ---- few output channels -------------------------------------------------------------------- */
 
-/* `rows` neighbouring pixels meet one output channel's kernel: a vector of sums each. */
-LAM_INLINE void LAM_T(dot_pixels)(const sweep *s, const segment *g, const size_t rows, const float *x,
-                                  const float *kernel, float bias, float *c)
+/* `rows` neighbouring pixels meet the kernels of `outs` output channels: a vector of sums each. */
+LAM_INLINE void LAM_T(dot_pixels)(const sweep *s, const segment *g, const size_t rows, const size_t outs,
+                                  const float *x, size_t first, float *c)
 {
-    size_t row_step = s->stride_w * g->pixel, taps_w = g->j.to - g->j.from;
+    size_t row_step = s->stride_w * g->pixel, taps_w = g->j.to - g->j.from, all = kernel_numbers(s);
+    const float *kernel = s->kernel + first * all;
     bool whole = one_run(s);
     size_t k = whole ? taps_w * s->channels : s->channels, runs = whole ? taps_w > 0 : taps_w;
-    vf sum[4];
+    vf sum[4][2];
     LAM_UNROLL for (size_t r = 0; r < rows; r++)
-        sum[r] = vf_set(0.0f);
+        LAM_UNROLL for (size_t o = 0; o < outs; o++)
+            sum[r][o] = vf_set(0.0f);
     for (size_t i = g->i.from; i < g->i.to; i++)
         for (size_t j = 0; j < runs; j++) {
             const float *a = x + (i - g->i.from) * s->dilation_h * g->line + j * s->dilation_w * g->pixel;
             const float *b = kernel + (i * s->taps_w + g->j.from + j) * s->channels;
-            size_t p = 0;
-            for (; p + VL <= k; p += VL) {
-                vf v = vf_load(b + p);
-                LAM_UNROLL for (size_t r = 0; r < rows; r++)
-                    sum[r] = vf_fma(vf_load(a + r * row_step + p), v, sum[r]);
-            }
-            if (p < k) {
-                vf v = vf_load_n(b + p, k - p);
-                LAM_UNROLL for (size_t r = 0; r < rows; r++)
-                    sum[r] = vf_fma(vf_load_n(a + r * row_step + p, k - p), v, sum[r]);
+            for (size_t p = 0; p < k; p += VL) {
+                size_t n = least(k - p, VL);
+                vf v[2];
+                LAM_UNROLL for (size_t o = 0; o < outs; o++)
+                    v[o] = n < VL ? vf_load_n(b + o * all + p, n) : vf_load(b + o * all + p);
+                LAM_UNROLL for (size_t r = 0; r < rows; r++) {
+                    const float *at = a + r * row_step + p;
+                    vf w = n < VL ? vf_load_n(at, n) : vf_load(at);
+                    LAM_UNROLL for (size_t o = 0; o < outs; o++)
+                        sum[r][o] = vf_fma(w, v[o], sum[r][o]);
+                }
             }
         }
     LAM_UNROLL for (size_t r = 0; r < rows; r++)
-        c[r * s->pixel] = vf_sum(sum[r]) + bias;
+        LAM_UNROLL for (size_t o = 0; o < outs; o++)
+            c[r * s->pixel + first + o] = vf_sum(sum[r][o]) + (s->bias ? s->bias[first + o] : 0.0f);
 }
 
 LAM_FN void LAM_T(dot_segment)(const sweep *s, const segment *g)
 {
-    size_t step = s->stride_w * g->pixel;
-    for (size_t o = 0; o < s->made; o++) {
-        const float *kernel = s->kernel + o * kernel_numbers(s);
-        float bias = s->bias ? s->bias[o] : 0.0f;
-        float *c = s->c + g->at + o;
-        size_t q = 0;
-        for (; q + 4 <= g->n; q += 4)
-            LAM_T(dot_pixels)(s, g, 4, g->x + q * step, kernel, bias, c + q * s->pixel);
-        for (; q < g->n; q++)
-            LAM_T(dot_pixels)(s, g, 1, g->x + q * step, kernel, bias, c + q * s->pixel);
+    for (size_t q = 0, n; q < g->n; q += n) {
+        const float *x = g->x + q * s->stride_w * g->pixel;
+        float *c = s->c + g->at + q * s->pixel;
+        n = g->n - q < 4 ? 1 : 4;
+        for (size_t o = 0; o < s->made; o += 2) {
+            if (s->made - o == 1 && n == 1)
+                LAM_T(dot_pixels)(s, g, 1, 1, x, o, c);
+            else if (s->made - o == 1)
+                LAM_T(dot_pixels)(s, g, 4, 1, x, o, c);
+            else if (n == 1)
+                LAM_T(dot_pixels)(s, g, 1, 2, x, o, c);
+            else
+                LAM_T(dot_pixels)(s, g, 4, 2, x, o, c);
+        }
     }
 }
 
@@ -969,14 +977,14 @@ LAM_FN void LAM_T(channel_segment)(const sweep *s, const segment *g)
 
 /* ---- kernel's gradient -------------------------------------------------------------------------- */
 
-/* n numbers from x, or zeros. */
+/* n numbers from x, or zeros, in whole vectors. */
 LAM_INLINE void LAM_T(copy)(size_t n, const float *x, float *to)
 {
     size_t i = 0;
     for (; i + VL <= n; i += VL)
         vf_store(to + i, x ? vf_load(x + i) : vf_set(0.0f));
     if (i < n)
-        vf_store_n(to + i, x ? vf_load_n(x + i, n - i) : vf_set(0.0f), n - i);
+        vf_store(to + i, x ? vf_load_n(x + i, n - i) : vf_set(0.0f));
 }
 
 /* One tap of up to 4 vectors of channels of a depthwise kernel. */
@@ -1017,34 +1025,46 @@ LAM_INLINE void LAM_T(depthwise_unit)(const gradient *g, const patch *p, size_t 
         LAM_T(depthwise_tap)(g, p, &m, first, 1, least(c->in_c - first, VL), out);
 }
 
-/* What the pixels of a patch see: for each, kernel_h x kernel_w x in_c numbers. */
+/* A row of taps of one pixel, of which some may be outside the picture's line x. */
+LAM_INLINE void LAM_T(gather_edge)(const lam_conv *c, const float *x, ptrdiff_t col, float *to)
+{
+    for (size_t j = 0; j < c->kernel_w; j++, col += (ptrdiff_t)c->dilation_w, to += c->in_c) {
+        bool met = col >= 0 && col < (ptrdiff_t)c->in_w;
+        LAM_T(copy)(c->in_c, met ? x + (size_t)col * c->in_c : NULL, to);
+    }
+}
+
+/* What the pixels of a patch see: for each, kernel_h x kernel_w x in_c numbers.  Whole vectors are
+ * stored in the order of addresses, so that each overwrites what the one before stored too much. */
 LAM_INLINE void LAM_T(gather)(const gradient *g, const patch *p)
 {
     const lam_conv *c = g->c;
-    size_t run = c->kernel_w * c->in_c, reach = (c->kernel_w - 1) * c->dilation_w;
+    size_t run = c->kernel_w * c->in_c, line = c->in_w * c->in_c;
+    range within = {lam_divide_up(c->pad_left, c->stride_w), 0}; /* pixels whose taps are all inside */
+    if (c->dilation_w == 1 && c->in_w + c->pad_left >= c->kernel_w)
+        within.to = (c->in_w + c->pad_left - c->kernel_w) / c->stride_w + 1;
     float *to = p->gathered;
-    for (size_t h = p->lines.from; h < p->lines.to; h++)
+    for (size_t h = p->lines.from; h < p->lines.to; h++) {
+        ptrdiff_t row = (ptrdiff_t)(h * c->stride_h) - (ptrdiff_t)c->pad_top;
+        range met = inside(row, c->dilation_h, c->kernel_h, c->in_h);
+        const float *x = g->x + p->sample * c->in_h * line;
+        if (met.from < met.to)
+            x += (size_t)(row + (ptrdiff_t)(met.from * c->dilation_h)) * line;
         for (size_t q = p->pixels.from; q < p->pixels.to; q++) {
             ptrdiff_t col = (ptrdiff_t)(q * c->stride_w) - (ptrdiff_t)c->pad_left;
-            bool within = col >= 0 && (size_t)col + reach < c->in_w;
-            for (size_t i = 0; i < c->kernel_h; i++, to += run) {
-                ptrdiff_t row = (ptrdiff_t)(h * c->stride_h + i * c->dilation_h) - (ptrdiff_t)c->pad_top;
-                if (row < 0 || row >= (ptrdiff_t)c->in_h) {
-                    LAM_T(copy)(run, NULL, to);
-                    continue;
-                }
-                const float *x = g->x + (p->sample * c->in_h + (size_t)row) * c->in_w * c->in_c;
-                if (within && c->dilation_w == 1) {
-                    LAM_T(copy)(run, x + (size_t)col * c->in_c, to);
-                    continue;
-                }
-                for (size_t j = 0; j < c->kernel_w; j++) {
-                    ptrdiff_t at = col + (ptrdiff_t)(j * c->dilation_w);
-                    bool met = at >= 0 && at < (ptrdiff_t)c->in_w;
-                    LAM_T(copy)(c->in_c, met ? x + (size_t)at * c->in_c : NULL, to + j * c->in_c);
-                }
+            LAM_T(copy)(met.from * run, NULL, to);
+            to += met.from * run;
+            const float *from = x;
+            for (size_t i = met.from; i < met.to; i++, to += run, from += c->dilation_h * line) {
+                if (q < within.from || q >= within.to)
+                    LAM_T(gather_edge)(c, from, col, to);
+                else
+                    LAM_T(copy)(run, from + (size_t)col * c->in_c, to);
             }
+            LAM_T(copy)((c->kernel_h - met.to) * run, NULL, to);
+            to += (c->kernel_h - met.to) * run;
         }
+    }
 }
 
 /* The vectors of a panel's columns. */
