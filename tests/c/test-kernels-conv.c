@@ -271,6 +271,21 @@ TEST(convolutions_that_end_anywhere)
     lam_threads_stop();
 }
 
+TEST(convolutions_that_meet_nothing)
+{
+    CHECK_OK(lam_threads_set(1, NULL));
+    for (size_t kernel = 1; kernel <= 2; kernel++) {
+        lam_conv c = {.in_h = 1, .in_w = 5, .in_c = 4, .out_h = 1, .out_w = 5, .out_c = 20, .kernel_h = kernel,
+                      .kernel_w = kernel, .stride_h = 1, .stride_w = 1, .dilation_h = 1, .dilation_w = 1,
+                      .pad_top = 2, .pad_left = 0, .groups = 1};
+        check(&c, 2);
+        c.pad_top = 0;
+        c.pad_left = 9;
+        check(&c, 2);
+    }
+    lam_threads_stop();
+}
+
 /* Lines too long for the scratch, and surroundings of a single pixel too large for it. */
 TEST(convolutions_larger_than_the_scratch)
 {
