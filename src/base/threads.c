@@ -194,6 +194,11 @@ int lam_threads(void)
     return pool.threads;
 }
 
+int lam_threads_here(void)
+{
+    return inside ? 1 : pool.threads;
+}
+
 int lam_threads_available(void)
 {
 #if defined(__linux__)

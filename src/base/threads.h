@@ -24,6 +24,8 @@ typedef void (*lam_task_fn)(void *arg, size_t task, int worker);
  * Where a thread cannot be started the pool goes on with fewer; that is no error. */
 lam_status lam_threads_set(int threads, lam_error *err);
 int lam_threads(void);
+/* How many of them lam_parallel() would use when called from here: 1 inside a task. */
+int lam_threads_here(void);
 /* Cores this process may use. */
 int lam_threads_available(void);
 /* Ends all workers and frees their scratch (unload, tests). */

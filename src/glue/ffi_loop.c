@@ -55,7 +55,8 @@ SEXP ffi_data_new(SEXP x, SEXP y, SEXP w)
     } else {
         x_d = per_sample(x, &n, "x");
     }
-    if (y != R_NilValue) {
+    bool same = !sparse && y == x; /* an autoencoder */
+    if (y != R_NilValue && !same) {
         y_d = per_sample(y, &y_n, "y");
         check_rows(y_n, n, "y");
     }
@@ -73,7 +74,9 @@ SEXP ffi_data_new(SEXP x, SEXP y, SEXP w)
     } else {
         fill(x, data->x, "x");
     }
-    if (y != R_NilValue)
+    if (same)
+        lam_data_take_inputs(data);
+    else if (y != R_NilValue)
         fill(y, data->y, "y");
     if (w != R_NilValue)
         fill(w, data->w, "sample_weight");
@@ -212,7 +215,7 @@ static SEXP batch_arrays(lam_loop *loop)
         dim[1] = loop->data->y_d;
         rank = 2;
     }
-    SET_VECTOR_ELT(out, 0, glue_array(loop->y, rank, dim));
+    SET_VECTOR_ELT(out, 0, glue_array(loop->target, rank, dim));
     UNPROTECT(1);
     return out;
 }

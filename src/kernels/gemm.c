@@ -62,6 +62,7 @@ enum {
     ROWS_PER_TASK = 64,   /* at least, or packing costs too much */
     ROWS_AT_MOST = 512,   /* so that a task's part of A stays in cache */
     WIDE_PANELS = 8,
+    TASKS_PER_THREAD = 4, /* so that a thread that is held up holds up the others little */
     TASKS = 32,
     DOT_AT_MOST = 1 << 15 /* so that FEW_COLUMNS columns fit into the scratch */
 };
@@ -89,7 +90,8 @@ static size_t most(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* The grid of tasks depends on the shape alone. */
+/* The grid of tasks.  It does not show in the result: every number is one sum, whatever task it falls
+ * to.  So there are no more tasks than the threads need, for each packs the panels of B anew. */
 static void cut(job *j, size_t panels)
 {
     const lam_gemm *g = j->g;
@@ -97,7 +99,10 @@ static void cut(job *j, size_t panels)
     j->row_cuts = j->col_cuts = 1;
     if (work < parallel_from)
         return;
+    size_t threads = (size_t)lam_threads_here();
     size_t tasks = work > TASKS * work_per_task ? TASKS : (size_t)(work / work_per_task);
+    if (g->form != LAM_TN)
+        tasks = threads == 1 ? 1 : least(tasks, TASKS_PER_THREAD * threads);
     bool wide = g->form == LAM_TN && panels >= 8 * WIDE_PANELS; /* a copy of A' serves them all */
     j->col_cuts = wide ? lam_divide_up(panels, WIDE_PANELS) : least(panels, tasks);
     size_t row_cuts = least(lam_divide_up(tasks, j->col_cuts), g->m / ROWS_PER_TASK);

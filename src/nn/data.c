@@ -50,15 +50,22 @@ failed:
     return status;
 }
 
+void lam_data_take_inputs(lam_data *data)
+{
+    data->y = data->x;
+    data->y_d = data->x_d;
+}
+
 void lam_data_free(lam_data *data)
 {
     if (!data)
         return;
+    if (data->y != data->x)
+        lam_free(data->y);
     lam_free(data->x);
     lam_free(data->row_start);
     lam_free(data->column);
     lam_free(data->value);
-    lam_free(data->y);
     lam_free(data->w);
     lam_free(data);
 }
@@ -116,7 +123,7 @@ void lam_data_gather(const lam_data *data, const uint32_t *order, size_t first, 
     else
         for (size_t r = 0; r < rows; r++)
             densify(data, order ? order[r] : first + r, x + r * data->x_d);
-    if (y && data->y)
+    if (y && data->y && data->y != data->x)
         gather(data->y, data->y_d, order, first, rows, y);
     if (w && data->w)
         gather(data->w, 1, order, first, rows, w);

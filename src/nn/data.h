@@ -16,13 +16,15 @@ typedef struct lam_data {
     uint64_t *row_start;   /* n + 1 */
     uint32_t *column;
     float *value;
-    float *y;              /* n x y_d */
+    float *y;              /* n x y_d; an autoencoder's targets may be x itself */
     float *w;              /* n weights, or NULL for all 1 */
 } lam_data;
 
 /* Zeroed memory for n samples; `nonzeros` is read only when sparse. */
 lam_status lam_data_new(lam_data **data, size_t n, size_t x_d, size_t y_d, bool weighted,
                         bool sparse, size_t nonzeros, lam_error *err);
+/* Of dense data without targets: the inputs are the targets too. */
+void lam_data_take_inputs(lam_data *data);
 void lam_data_free(lam_data *data);
 
 /* Fills row_start, column and value from compressed sparse columns (as Matrix's dgCMatrix):

@@ -233,13 +233,16 @@ static void fetch(lam_loop *loop, size_t rows)
     const uint32_t *order = loop->shuffled ? loop->order + loop->at : NULL;
     size_t first = loop->first + loop->at;
     loop->input = order ? NULL : lam_data_rows(loop->data, first);
+    loop->target = loop->y;
     if (loop->input) {
-        memcpy(loop->y, loop->data->y + first * loop->data->y_d, rows * loop->data->y_d * sizeof(float));
+        loop->target = loop->data->y + first * loop->data->y_d;
         if (loop->data->w)
             memcpy(loop->w, loop->data->w + first, rows * sizeof(float));
     } else {
         lam_data_gather(loop->data, order, first, rows, loop->x, loop->y, loop->w);
         loop->input = loop->x;
+        if (loop->data->y == loop->data->x)
+            loop->target = loop->x;
     }
     if (loop->data->w && loop->per > 1) /* a sample's weight is every one of its rows' */
         for (size_t r = rows; r-- > 0;)
@@ -265,13 +268,13 @@ static double score(lam_loop *loop, size_t rows)
 {
     size_t n = rows * loop->per;
     const float *w = loop->data->w ? loop->w : NULL;
-    double counted = (double)lam_loss_count(&loop->loss, n, loop->y_d, loop->y);
+    double counted = (double)lam_loss_count(&loop->loss, n, loop->y_d, loop->target);
     float each = loop->net->sum_loss || counted == 0 ? 1.0f : (float)(1.0 / counted);
     float *gradient = loop->kind != LAM_LOOP_TEST ? lam_plan_output_gradient(loop->plan) : NULL;
     if (gradient)
         for (size_t r = 0; r < n; r++)
             loop->scale[r] = w ? w[r] * each : each;
-    loop->loss.type->eval(&loop->loss, n, loop->d, loop->y, loop->output, loop->value, loop->scale, gradient);
+    loop->loss.type->eval(&loop->loss, n, loop->d, loop->target, loop->output, loop->value, loop->scale, gradient);
     double sum = 0;
     for (size_t r = 0; r < n; r++)
         sum += w ? (double)w[r] * loop->value[r] : loop->value[r];
@@ -295,7 +298,7 @@ static void measure(lam_loop *loop, size_t rows)
     for (int i = 0; i < loop->n_metrics; i++) {
         const lam_metric *m = &loop->metric[i];
         bool weighted = i >= loop->n_metrics - loop->n_weighted;
-        m->type->update(m, rows * loop->per, loop->d, loop->y_d, loop->y, pred,
+        m->type->update(m, rows * loop->per, loop->d, loop->y_d, loop->target, pred,
                         weighted && loop->data->w ? loop->w : NULL, loop->state[i]);
     }
 }

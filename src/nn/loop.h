@@ -34,6 +34,7 @@ typedef struct lam_loop {
     lam_loss loss;
     float *x, *y, *w, *scale, *pred;
     double *value;
+    const float *target;   /* of the batch: in y, or where the data have it */
     const float *input;     /* of the batch under way */
     const float *output;    /* its predictions */
     lam_run run;

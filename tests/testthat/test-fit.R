@@ -408,3 +408,26 @@ test_that("metrics keep the names they were given", {
   model |> compile(loss = "sparse_categorical_crossentropy", metrics = list(hits = "accuracy", metric_sparse_top_k_categorical_accuracy(k = 2)))
   expect_identical(names(fit(model, x, y3)$metrics), c("loss", "hits", "sparse_top_k_categorical_accuracy"))
 })
+
+test_that("an autoencoder's targets may be the inputs themselves", {
+  x <- withr::with_seed(1, matrix(runif(400), 40))
+  own <- function(y_true, y_pred) {
+    list(value = mean((y_true - y_pred)^2), gradient = 2 * (y_pred - y_true) / length(y_pred))
+  }
+  trained <- function(y, loss, ...) {
+    set.seed(2)
+    model <- keras_model_sequential(input_shape = 10) |>
+      layer_gaussian_noise(0.1) |>
+      layer_dense(4, activation = "relu") |>
+      layer_dense(10, activation = "sigmoid")
+    compile(model, "adam", loss, metrics = "mae")
+    history <- fit(model, x, y, epochs = 3, batch_size = 8, verbose = 0, ...)
+    list(get_weights(model), history$metrics)
+  }
+  copy <- x + 0
+  for (loss in list("mse", own)) {
+    expect_identical(trained(x, loss), trained(copy, loss))
+    expect_identical(trained(x, loss, shuffle = FALSE), trained(copy, loss, shuffle = FALSE))
+    expect_identical(trained(x, loss, validation_split = 0.25), trained(copy, loss, validation_split = 0.25))
+  }
+})
