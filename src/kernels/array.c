@@ -8,11 +8,6 @@
 /* From PARALLEL_FROM numbers on, a call is cut into tasks of about TASK numbers. */
 enum { PARALLEL_FROM = 1 << 18, TASK = 1 << 16 };
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* ---- one array ------------------------------------------------------------------------------- */
 
 typedef struct job {
@@ -32,7 +27,7 @@ static size_t begin(const job *j, size_t task)
 
 static size_t count(const job *j, size_t task)
 {
-    return least(j->n - begin(j, task), j->per_task);
+    return lam_least(j->n - begin(j, task), j->per_task);
 }
 
 /* n items of d numbers each */
@@ -89,7 +84,7 @@ bool lam_all_finite(size_t n, const float *x)
 {
     static bool (*const table[])(size_t, const float *) = LAM_TIER_TABLE(all_finite);
     for (size_t at = 0; at < n; at += TASK) /* an early end for bad data */
-        if (!table[lam_tier()](least(n - at, TASK), x + at))
+        if (!table[lam_tier()](lam_least(n - at, TASK), x + at))
             return false;
     return true;
 }
@@ -166,7 +161,7 @@ static void strip_task(void *arg, size_t task, int worker)
 {
     (void)worker;
     const colsum_job *j = arg;
-    size_t at = task * STRIP, columns = least(j->d - at, STRIP);
+    size_t at = task * STRIP, columns = lam_least(j->d - at, STRIP);
     double sum[STRIP];
     strip(j->rows, columns, j->d, j->x + at, sum);
     put(columns, sum, j->out + at, j->add);
@@ -178,7 +173,7 @@ static void rows_task(void *arg, size_t task, int worker)
     const colsum_job *j = arg;
     size_t from = j->rows * task / ROW_PARTS, to = j->rows * (task + 1) / ROW_PARTS;
     for (size_t at = 0; at < j->d; at += STRIP)
-        strip(to - from, least(j->d - at, STRIP), j->d, j->x + from * j->d + at,
+        strip(to - from, lam_least(j->d - at, STRIP), j->d, j->x + from * j->d + at,
               j->partial + task * j->d + at);
 }
 

@@ -5,11 +5,6 @@
  * PARTS parts of its outer dimension.  Maps: into TASK numbers, about. */
 enum { STRIP = 64, PARTS = 32, WIDE = 512, LARGE = 1 << 15, TASK = 1 << 15 };
 
-static inline size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 #define LAM_TIERED_FILE "kernels/batch_norm.c"
 #include "kernels/each_tier.h"
 
@@ -38,7 +33,7 @@ static void sum_in_parts(job *j, lam_task_fn fn, double *first, double *second)
 {
     const lam_channels *a = j->a;
     bool many = a->channels <= WIDE && a->outer * a->inner * a->channels >= LARGE;
-    j->parts = many ? least(PARTS, a->outer) : 1;
+    j->parts = many ? lam_least(PARTS, a->outer) : 1;
     j->first = first;
     j->second = second;
     if (j->parts > 1) {
@@ -82,7 +77,7 @@ static void moments_task(void *arg, size_t task, int worker)
     const job *j = arg;
     const lam_channels *a = j->a;
     size_t part = task / strips(a), c = task % strips(a) * STRIP;
-    size_t columns = least(a->channels - c, STRIP), from = begin(j, part), to = begin(j, part + 1);
+    size_t columns = lam_least(a->channels - c, STRIP), from = begin(j, part), to = begin(j, part + 1);
     double *mean = j->first + part * a->channels + c, *spread = j->second + part * a->channels + c;
     if (a->inner == 1) {
         table[lam_tier()](to - from, columns, a->channels, j->x + from * a->channels + c, mean, spread);
@@ -121,7 +116,7 @@ static void products_task(void *arg, size_t task, int worker)
     const job *j = arg;
     const lam_channels *a = j->a;
     size_t part = task / strips(a), c = task % strips(a) * STRIP;
-    size_t columns = least(a->channels - c, STRIP), from = begin(j, part), to = begin(j, part + 1);
+    size_t columns = lam_least(a->channels - c, STRIP), from = begin(j, part), to = begin(j, part + 1);
     double *sum = j->first + part * a->channels + c, *product = j->second + part * a->channels + c;
     if (a->inner == 1) {
         size_t at = from * a->channels + c;
@@ -172,7 +167,7 @@ static void affine_runs_task(void *arg, size_t task, int worker)
     (void)worker;
     const job *j = arg;
     size_t inner = j->a->inner, channels = j->a->channels;
-    size_t end = least((task + 1) * j->per_task, j->a->outer);
+    size_t end = lam_least((task + 1) * j->per_task, j->a->outer);
     for (size_t i = task * j->per_task * channels; i < end * channels; i++) {
         float scale = j->scale[i % channels], shift = j->shift[i % channels];
         for (size_t k = i * inner; k < (i + 1) * inner; k++)
@@ -197,7 +192,7 @@ static void gradient_task(void *arg, size_t task, int worker)
                                  const lam_gate *, const float *, const float *, const float *,
                                  float *) = LAM_TIER_TABLE(gradient);
     const job *j = arg;
-    size_t first = task * j->per_task, rows = least(j->a->outer - first, j->per_task);
+    size_t first = task * j->per_task, rows = lam_least(j->a->outer - first, j->per_task);
     size_t channels = j->a->channels, at = first * channels;
     table[lam_tier()](rows, channels, j->x + at, j->mean, j->dy + at, j->gate, j->scale, j->slope,
                       j->shift, j->y + at);
@@ -208,7 +203,7 @@ static void gradient_runs_task(void *arg, size_t task, int worker)
     (void)worker;
     const job *j = arg;
     size_t inner = j->a->inner, channels = j->a->channels;
-    size_t end = least((task + 1) * j->per_task, j->a->outer);
+    size_t end = lam_least((task + 1) * j->per_task, j->a->outer);
     for (size_t i = task * j->per_task * channels; i < end * channels; i++) {
         size_t c = i % channels;
         for (size_t k = i * inner; k < (i + 1) * inner; k++)
@@ -300,7 +295,7 @@ LAM_INLINE void LAM_T(sums)(const bool with_dy, const bool gated, size_t rows, s
 {
     lam_gate g = gated ? *gate : (lam_gate){0};
     while (columns) {
-        size_t width = least(columns, 4 * VL), vectors = (width + VL - 1) / VL;
+        size_t width = lam_least(columns, 4 * VL), vectors = (width + VL - 1) / VL;
         size_t last = width - (vectors - 1) * VL;
         switch (vectors) {
         case 1:
@@ -394,7 +389,7 @@ LAM_INLINE void LAM_T(gradient_narrow)(const bool gated, size_t n, size_t channe
         for (size_t i = 0; i < channels * VL; i++)
             all[k][i] = par[k][i % channels];
     for (size_t at = 0, i = 0; i < n; i += VL) {
-        size_t here = least(n - i, VL);
+        size_t here = lam_least(n - i, VL);
         vf g = LAM_T(gradient_at)(gated, LAM_T(load_last)(x + i, here < VL, here),
                                   LAM_T(load_last)(dy + i, here < VL, here),
                                   LAM_T(load_channel)(gated, repeated, at, VL));

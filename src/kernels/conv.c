@@ -632,7 +632,7 @@ void lam_conv_forward(const lam_conv *given, size_t rows, const float *x, const 
     s.y = y;
     if (!act)
         act = &linear;
-    s.relu = s.manner == BY_TILE && lam_tile_does(act);
+    s.relu = s.manner == BY_TILE && lam_activation_is_relu(act);
     if (!s.relu && !(act->id == LAM_ACT_linear && s.c == y))
         s.act = act;
     if (rows > 0)

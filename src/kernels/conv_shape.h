@@ -19,16 +19,6 @@ typedef struct lam_range {
     size_t from, to;
 } lam_range;
 
-static inline size_t lam_least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static inline size_t lam_most(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 /* Part i of n things that are cut into parts. */
 static inline lam_range lam_range_of(size_t n, size_t parts, size_t i)
 {

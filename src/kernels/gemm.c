@@ -80,16 +80,6 @@ static void run_task(void *arg, size_t task, int worker)
     c->fn(&c->j, task, worker);
 }
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t most(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 /* The grid of tasks.  It does not show in the result: every number is one sum, whatever task it falls
  * to.  So there are no more tasks than the threads need, for each packs the panels of B anew. */
 static void cut(job *j, size_t panels)
@@ -102,11 +92,11 @@ static void cut(job *j, size_t panels)
     size_t threads = (size_t)lam_threads_here();
     size_t tasks = work > TASKS * work_per_task ? TASKS : (size_t)(work / work_per_task);
     if (g->form != LAM_TN)
-        tasks = threads == 1 ? 1 : least(tasks, TASKS_PER_THREAD * threads);
+        tasks = threads == 1 ? 1 : lam_least(tasks, TASKS_PER_THREAD * threads);
     bool wide = g->form == LAM_TN && panels >= 8 * WIDE_PANELS; /* a copy of A' serves them all */
-    j->col_cuts = wide ? lam_divide_up(panels, WIDE_PANELS) : least(panels, tasks);
-    size_t row_cuts = least(lam_divide_up(tasks, j->col_cuts), g->m / ROWS_PER_TASK);
-    j->row_cuts = most(most(row_cuts, lam_divide_up(g->m, ROWS_AT_MOST)), 1);
+    j->col_cuts = wide ? lam_divide_up(panels, WIDE_PANELS) : lam_least(panels, tasks);
+    size_t row_cuts = lam_least(lam_divide_up(tasks, j->col_cuts), g->m / ROWS_PER_TASK);
+    j->row_cuts = lam_most(lam_most(row_cuts, lam_divide_up(g->m, ROWS_AT_MOST)), 1);
 }
 
 /* ---- large products by way of OpenBLAS -------------------------------------------------------- */
@@ -135,7 +125,7 @@ static void blas_task(const job *j, size_t task, int worker)
 static void run_blas(call *c)
 {
     const lam_gemm *g = c->j.g;
-    size_t parts = least(most(most(g->m, g->n) / BLAS_PART, 1), BLAS_TASKS);
+    size_t parts = lam_least(lam_most(lam_most(g->m, g->n) / BLAS_PART, 1), BLAS_TASKS);
     c->j.row_cuts = g->m > g->n ? parts : 1;
     c->j.col_cuts = g->m > g->n ? 1 : parts;
     c->fn = blas_task;
@@ -157,7 +147,7 @@ void lam_gemm_run(const lam_gemm *g)
     bool tn = g->form == LAM_TN;
     c.j.row_step = tn ? 1 : g->lda;
     c.j.k_step = tn ? g->lda : 1;
-    if (g->act && lam_tile_does(g->act))
+    if (g->act && lam_activation_is_relu(g->act))
         c.j.relu = true;
     else if (g->act)
         c.j.act = lam_activation_kernel(g->act->id);

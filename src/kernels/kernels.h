@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/rng.h"
+#include "base/sizes.h"
 #include "base/threads.h"
 #include "kernels/activation.h"
 #include "kernels/cpu.h"

@@ -8,15 +8,10 @@ typedef struct range {
     size_t from, to; /* from <= i < to */
 } range;
 
-static inline size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Positions inside the picture of the window that begins at `start` - pad. */
 static inline range inside(size_t start, size_t size, size_t pad, size_t in)
 {
-    return (range){start > pad ? start - pad : 0, least(start + size, in + pad) - pad};
+    return (range){start > pad ? start - pad : 0, lam_least(start + size, in + pad) - pad};
 }
 
 static inline range lines_of(const lam_pool *p, size_t out)
@@ -33,7 +28,7 @@ static inline range columns_of(const lam_pool *p, size_t out)
 static inline range windows_over(size_t at, size_t size, size_t stride, size_t pad, size_t out)
 {
     size_t from = at + pad < size ? 0 : (at + pad - size) / stride + 1;
-    return (range){from, least((at + pad) / stride + 1, out)};
+    return (range){from, lam_least((at + pad) / stride + 1, out)};
 }
 
 static inline float share_of(const lam_pool *p, range lines, range columns)
@@ -44,7 +39,7 @@ static inline float share_of(const lam_pool *p, range lines, range columns)
 /* The cells of a window that are inside the picture are numbered line by line. */
 static size_t winner_bytes(const lam_pool *p)
 {
-    return least(p->size_h, p->in_h) * least(p->size_w, p->in_w) <= NOBODY ? 1 : sizeof(uint32_t);
+    return lam_least(p->size_h, p->in_h) * lam_least(p->size_w, p->in_w) <= NOBODY ? 1 : sizeof(uint32_t);
 }
 
 #define LAM_TIERED_FILE "kernels/pool.c"
@@ -87,7 +82,7 @@ static void max_forward_task(void *arg, size_t task, int worker)
     static void (*const table[])(const lam_pool *, size_t, bool, const float *, float *, void *) =
         LAM_TIER_TABLE(max_forward_line);
     const job *j = arg;
-    size_t end = least((task + 1) * j->lines_per_task, j->lines), bytes = winner_bytes(j->p);
+    size_t end = lam_least((task + 1) * j->lines_per_task, j->lines), bytes = winner_bytes(j->p);
     for (size_t i = task * j->lines_per_task; i < end; i++) {
         const float *x = j->from + i / j->p->out_h * j->p->in_h * in_line(j->p);
         size_t at = i * out_line(j->p);
@@ -102,7 +97,7 @@ static void max_backward_task(void *arg, size_t task, int worker)
     static void (*const table[])(const lam_pool *, size_t, const float *, const void *, float *) =
         LAM_TIER_TABLE(max_backward_line);
     const job *j = arg;
-    size_t end = least((task + 1) * j->lines_per_task, j->lines), bytes = winner_bytes(j->p);
+    size_t end = lam_least((task + 1) * j->lines_per_task, j->lines), bytes = winner_bytes(j->p);
     for (size_t i = task * j->lines_per_task; i < end; i++) {
         size_t at = i / j->p->in_h * j->p->out_h * out_line(j->p);
         table[lam_tier()](j->p, i % j->p->in_h, j->from + at, (char *)j->winner + at * bytes,
@@ -116,7 +111,7 @@ static void average_forward_task(void *arg, size_t task, int worker)
     static void (*const table[])(const lam_pool *, size_t, const float *, float *) =
         LAM_TIER_TABLE(average_forward_line);
     const job *j = arg;
-    size_t end = least((task + 1) * j->lines_per_task, j->lines);
+    size_t end = lam_least((task + 1) * j->lines_per_task, j->lines);
     for (size_t i = task * j->lines_per_task; i < end; i++)
         table[lam_tier()](j->p, i % j->p->out_h,
                           j->from + i / j->p->out_h * j->p->in_h * in_line(j->p),
@@ -129,7 +124,7 @@ static void average_backward_task(void *arg, size_t task, int worker)
     static void (*const table[])(const lam_pool *, size_t, const float *, float *) =
         LAM_TIER_TABLE(average_backward_line);
     const job *j = arg;
-    size_t end = least((task + 1) * j->lines_per_task, j->lines);
+    size_t end = lam_least((task + 1) * j->lines_per_task, j->lines);
     for (size_t i = task * j->lines_per_task; i < end; i++)
         table[lam_tier()](j->p, i % j->p->in_h,
                           j->from + i / j->p->in_h * j->p->out_h * out_line(j->p),
@@ -290,7 +285,7 @@ LAM_INLINE void LAM_T(max_line)(const size_t width, const lam_pool *p, size_t ou
         size_t wide = columns.to - columns.from;
         const float *from = x + lines.from * line + columns.from * channels;
         for (size_t c = 0; c < channels; c += VL) {
-            size_t n = least(channels - c, VL);
+            size_t n = lam_least(channels - c, VL);
             if (n == VL && high == 2 && wide == 2)
                 LAM_T(max_window)(width, 2, 2, line, channels, rectified, from + c, VL, y + c, winner + width * c);
             else if (n == VL)
@@ -363,7 +358,7 @@ LAM_FN void LAM_T(average_forward_line)(const lam_pool *p, size_t out, const flo
         range columns = columns_of(p, q);
         vf share = vf_set(share_of(p, lines, columns));
         for (size_t c = 0; c < channels; c += VL) {
-            size_t n = least(channels - c, VL);
+            size_t n = lam_least(channels - c, VL);
             vf sum = vf_set(0.0f);
             for (size_t i = lines.from; i < lines.to; i++)
                 for (size_t j = columns.from; j < columns.to; j++)
@@ -385,7 +380,7 @@ LAM_FN void LAM_T(average_backward_line)(const lam_pool *p, size_t in, const flo
             const float *from = dy + (i * p->out_w + q) * channels;
             for (size_t w = columns.from; w < columns.to; w++)
                 for (size_t c = 0; c < channels; c += VL) {
-                    size_t n = least(channels - c, VL);
+                    size_t n = lam_least(channels - c, VL);
                     float *to = dx + w * channels + c;
                     LAM_T(store)(to, vf_fma(share, LAM_T(load)(from + c, n), LAM_T(load)(to, n)), n);
                 }

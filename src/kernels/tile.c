@@ -13,12 +13,6 @@ const lam_tiles *lam_tiles_of(lam_tier_id tier)
     return table[tier];
 }
 
-bool lam_tile_does(const lam_activation *act)
-{
-    return act->id == LAM_ACT_relu && act->par[0] == 0.0f && act->par[1] == INFINITY &&
-           act->par[2] == 0.0f;
-}
-
 #else
 #include "kernels/vec_template.h"
 

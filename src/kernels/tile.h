@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/sizes.h"
 #include "kernels/activation.h"
 #include "kernels/cpu.h"
 
@@ -44,19 +45,5 @@ typedef struct lam_tiles {
 } lam_tiles;
 
 const lam_tiles *lam_tiles_of(lam_tier_id tier);
-
-/* Whether this activation is the plain rectifier, which the tile functions do themselves. */
-bool lam_tile_does(const lam_activation *act);
-
-/* Where part i of n things begins, when they are cut into parts of equal size or nearly so. */
-static inline size_t lam_part(size_t n, size_t parts, size_t i)
-{
-    return n * i / parts;
-}
-
-static inline size_t lam_divide_up(size_t n, size_t by)
-{
-    return (n + by - 1) / by;
-}
 
 #endif

@@ -79,11 +79,6 @@ static inline size_t round_up(size_t n, size_t to)
     return lam_divide_up(n, to) * to;
 }
 
-static inline size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* from, from + 1, .. from + n - 1 */
 typedef struct range {
     size_t from, n;
@@ -137,7 +132,7 @@ static inline window look(const pictures *p, const place *at, size_t size, const
 {
     size_t top = at->row, left = at->col, right = p->w + p->pad_left;
     window w = {.first = left < p->pad_left ? p->pad_left - left : 0};
-    w.end = left + size <= right ? size : right - least(left, right);
+    w.end = left + size <= right ? size : right - lam_least(left, right);
     for (size_t i = 0; i < size; i++) {
         bool inside = top + i >= p->pad_top && top + i < p->h + p->pad_top && w.first < w.end;
         size_t line = at->sample * p->h + top + i - p->pad_top;
@@ -272,8 +267,8 @@ static void run_forward(call *k)
     if (j->patches == 0)
         return;
     size_t each = POINTS * (round_up(j->c.in_c, LINE) + LAM_TILE_VECTORS * LINE);
-    size_t block = least(BLOCK_NUMBERS / each / FEW_PATCHES * FEW_PATCHES, MOST_PATCHES);
-    block = least(block, round_up(lam_divide_up(j->patches, MANY_TASKS), FEW_PATCHES));
+    size_t block = lam_least(BLOCK_NUMBERS / each / FEW_PATCHES * FEW_PATCHES, MOST_PATCHES);
+    block = lam_least(block, round_up(lam_divide_up(j->patches, MANY_TASKS), FEW_PATCHES));
     j->tasks = lam_divide_up(j->patches, block < FEW_PATCHES ? FEW_PATCHES : block);
     k->fn = forward_table[lam_tier()];
     run(k, product_work(j));
@@ -540,7 +535,7 @@ LAM_FN void LAM_T(prepare_task)(const job *j, size_t task, int worker)
     (void)worker;
     size_t in_c = j->c.in_c, out_c = j->c.out_c;
     size_t vectors = lam_divide_up(out_c, VL), panels = lam_divide_up(vectors, LAM_TILE_VECTORS);
-    size_t end = least(task * LINE + LINE, in_c);
+    size_t end = lam_least(task * LINE + LINE, in_c);
     for (size_t q = 0; q < panels; q++) {
         LAM_T(panel) p = LAM_T(panel_of)(vectors, panels, q);
         size_t width = p.vectors * VL, apart = in_c * width;
@@ -548,8 +543,8 @@ LAM_FN void LAM_T(prepare_task)(const job *j, size_t task, int worker)
         for (size_t row = task * LINE; row < end; row += VL)
             for (size_t v = 0; v < p.vectors; v++) {
                 vf g[TAPS][VL];
-                size_t rows = least(VL, end - row), col = p.col + v * VL;
-                size_t n = least(VL, out_c - col);
+                size_t rows = lam_least(VL, end - row), col = p.col + v * VL;
+                size_t n = lam_least(VL, out_c - col);
                 if (j->turned)
                     LAM_T(load_taps_turned)(j, row, rows, col, n, g);
                 else
@@ -611,11 +606,11 @@ LAM_INLINE void LAM_T(block_results)(const job *j, range patches, LAM_T(panel) p
     for (size_t i = 0; i < patches.n; i++) {
         place at = place_of(j, patches.from + i);
         size_t pixel = (at.sample * c->out_h + at.row) * c->out_w + at.col;
-        to.rows = least(STEP, c->out_h - at.row);
-        to.cols = least(STEP, c->out_w - at.col);
+        to.rows = lam_least(STEP, c->out_h - at.row);
+        to.cols = lam_least(STEP, c->out_w - at.col);
         for (size_t v = 0; v < p.vectors; v++) {
             size_t col = p.col + v * VL;
-            to.n = least(VL, c->out_c - col);
+            to.n = lam_least(VL, c->out_c - col);
             to.bias = j->bias ? LAM_T(load_lanes)(j->bias + col, to.n) : vf_set(0.0f);
             to.sums = sums ? sums + pixel * c->out_c + col : NULL;
             to.relu = j->relu ? j->y + pixel * c->out_c + col : NULL;
@@ -632,7 +627,7 @@ LAM_INLINE void LAM_T(activate)(const job *j, range patches)
     const float *z = j->z ? j->z : j->y;
     for (size_t i = 0; i < patches.n; i++) {
         place at = place_of(j, patches.from + i);
-        size_t n = least(STEP, c->out_w - at.col) * c->out_c;
+        size_t n = lam_least(STEP, c->out_w - at.col) * c->out_c;
         for (size_t p = 0; p < STEP && at.row + p < c->out_h; p++) {
             size_t from = ((at.sample * c->out_h + at.row + p) * c->out_w + at.col) * c->out_c;
             if (act)
@@ -701,7 +696,7 @@ LAM_INLINE void LAM_T(taps_of_points)(const job *j, range in, range out, matrice
                     half[p][q] = g[p];
             }
             float *dkernel = j->dkernel + (in.from + i) * c->out_c + out.from + k;
-            size_t n = least(VL, out.n - k);
+            size_t n = lam_least(VL, out.n - k);
             LAM_UNROLL for (size_t p = 0; p < SIDE; p++) {
                 vf g[SIDE];
                 LAM_T(three_of_points)(half[p], g);
@@ -751,7 +746,7 @@ LAM_FN void LAM_T(kernel_gradient_task)(const job *j, size_t task, int worker)
     if (j->patches == 0)
         memset(du.of, 0, POINTS * du.apart * sizeof *du.of);
     for (size_t patch = 0; patch < j->patches; patch += GRADIENT_PATCHES) {
-        range patches = {patch, least(GRADIENT_PATCHES, j->patches - patch)};
+        range patches = {patch, lam_least(GRADIENT_PATCHES, j->patches - patch)};
         LAM_T(input_points)(j, patches, in, zeros, v);
         LAM_T(output_points)(j, patches, out, zeros, w);
         LAM_T(gradient_products)(patches.n, in.n, out.n, v, w, du, patch > 0);

@@ -122,17 +122,12 @@ static void *place(arena *a, size_t bytes)
     return a->base ? a->base + at : NULL;
 }
 
-static size_t max_size(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 static bool works_in_place(const lam_plan *plan, int i)
 {
     const lam_layer *layers = plan->net->layers;
-    if (i == plan->from || !(layers[i].flags & LAM_LAYER_INPLACE) || (layers[i].flags & LAM_LAYER_NEEDS_X))
+    if (i == plan->from || !(layers[i].flags & LAM_LAYER_INPLACE))
         return false;
-    return !plan->backward || !(layers[i - 1].flags & LAM_LAYER_NEEDS_Y);
+    return !plan->backward || !((layers[i].flags & LAM_LAYER_NEEDS_X) || (layers[i - 1].flags & LAM_LAYER_NEEDS_Y));
 }
 
 /* Does the way back read the output of layer i? */
@@ -154,11 +149,11 @@ static void measure(const lam_plan *plan, const lam_segment *s, needs *n)
     for (int i = s->from; i < s->to; i++) {
         const lam_layer *l = &plan->net->layers[i];
         if (i > s->from)
-            n->buffer = max_size(n->buffer, lam_mul(l->in_count, lam_mul(part, sizeof(float))));
-        n->scratch = max_size(n->scratch, lam_add(lam_mul(l->scratch_row, part), l->scratch_fixed));
-        n->cache = max_size(n->cache, lam_add(lam_mul(l->cache_row, part), l->cache_fixed));
+            n->buffer = lam_most(n->buffer, lam_mul(l->in_count, lam_mul(part, sizeof(float))));
+        n->scratch = lam_most(n->scratch, lam_add(lam_mul(l->scratch_row, part), l->scratch_fixed));
+        n->cache = lam_most(n->cache, lam_add(lam_mul(l->cache_row, part), l->cache_fixed));
     }
-    n->weights = max_size(n->weights, lam_mul(s->end - s->begin, sizeof(float)));
+    n->weights = lam_most(n->weights, lam_mul(s->end - s->begin, sizeof(float)));
 }
 
 /* What the passes need for themselves: once for the whole batch, and once a lane. */
@@ -230,9 +225,9 @@ static size_t widest(const lam_plan *plan, bool gradients)
         for (int i = s->from; i < s->to; i++) {
             const lam_layer *l = &plan->net->layers[i];
             if (s->part == 0 || i + 1 == s->to)
-                most = max_size(most, l->out_count);
+                most = lam_most(most, l->out_count);
             if (gradients && (s->part == 0 || i == s->from) && (i > plan->from || plan->input_gradient))
-                most = max_size(most, l->in_count);
+                most = lam_most(most, l->in_count);
         }
     return lam_mul(most, lam_mul(plan->rows, sizeof(float)));
 }
@@ -427,7 +422,7 @@ static void run_lane(void *arg, size_t lane, int worker)
         t.grads = t.plan->lane[lane].grads - s->begin;
     for (size_t p = begin; p < end; p++) {
         t.first = p * s->part;
-        t.rows = c->rows - t.first < s->part ? c->rows - t.first : s->part;
+        t.rows = lam_least(c->rows - t.first, s->part);
         t.add = p > begin;
         c->go(&t);
     }
@@ -435,8 +430,8 @@ static void run_lane(void *arg, size_t lane, int worker)
 
 static size_t run_convoy(const trip *t, void (*go)(const trip *t))
 {
-    size_t part = t->segment->part, parts = (t->run->rows + part - 1) / part;
-    convoy c = {*t, t->run->rows, parts, parts < LAM_LANES ? parts : LAM_LANES, go};
+    size_t part = t->segment->part, parts = lam_divide_up(t->run->rows, part);
+    convoy c = {*t, t->run->rows, parts, lam_least(parts, LAM_LANES), go};
     lam_parallel(c.lanes, run_lane, &c);
     return c.lanes;
 }

@@ -262,7 +262,7 @@ static void check_example(const example *ex, size_t rows, bool training, bool li
         return;
     if (!linear || (b.layer.type->closing && b.layer.type->closing(&b.layer))) {
         CHECK(lam_shape_equal(&b.layer.out, &ex->out));
-        bool in_place = (b.layer.flags & LAM_LAYER_INPLACE) && !(b.layer.flags & LAM_LAYER_NEEDS_X);
+        bool in_place = b.layer.flags & LAM_LAYER_INPLACE;
         float *dy = room(b.n_y, sizeof *dy);
         memcpy(dy, b.dy, b.n_y * sizeof *dy);
         differences(&b);
@@ -273,6 +273,10 @@ static void check_example(const example *ex, size_t rows, bool training, bool li
             check_backward(&b);
             restore(&b, dy);
             if (!in_place)
+                continue;
+            run_forward(&b, true, false);
+            restore(&b, dy);
+            if (b.layer.flags & LAM_LAYER_NEEDS_X)
                 continue;
             run_forward(&b, true, true);
             check_backward(&b);
