@@ -64,7 +64,7 @@ trainers <- list( # part: as many of the samples are timed
     n <- if (w$predicts) 2560 else min(w$n, w$part)
     data <- simulate(w, n)
     model <- lamina_model(w, name)
-    epochs <- if (w$n < 5000) 30 else if (w$n > 12000) 2 else 1
+    epochs <- if (w$n < 5000) 30 else if (is.null(w$hidden)) 1 else 5
     train <- function() suppressMessages(lamina::fit(model, data$x, data$y, batch_size = w$batch, epochs = epochs, verbose = 0))
     predict_all <- function() stats::predict(model, data$x, batch_size = 256)
     if (w$predicts) list(samples = n, run = predict_all) else list(samples = n * epochs, run = train)
