@@ -69,7 +69,7 @@ lam_status lam_pair_read(double pair[2], const lam_args *args, const char *name,
     return LAM_OK;
 }
 
-lam_status lam_range_read(lam_range *range, const lam_args *args, const char *name, double min,
+lam_status lam_amount_read(lam_amount *range, const lam_args *args, const char *name, double min,
                           double max, lam_error *err)
 {
     double pair[2];
@@ -77,7 +77,7 @@ lam_status lam_range_read(lam_range *range, const lam_args *args, const char *na
     if (pair[0] > pair[1])
         return lam_fail_arg(err, LAM_EARGUMENT, name, "two numbers, the smaller first", "%g and %g",
                             pair[0], pair[1]);
-    *range = (lam_range){pair[0], pair[1]};
+    *range = (lam_amount){pair[0], pair[1]};
     return LAM_OK;
 }
 

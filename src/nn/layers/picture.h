@@ -38,14 +38,14 @@ static inline float *lam_picture_dx(const lam_layer *l, const lam_pass *p, size_
 }
 
 /* A random amount, uniform from low to high. */
-typedef struct lam_range {
+typedef struct lam_amount {
     double low, high;
-} lam_range;
+} lam_amount;
 
 /* Reads two numbers within min .. max; of a range the smaller comes first. */
 lam_status lam_pair_read(double pair[2], const lam_args *args, const char *name, double min,
                          double max, lam_error *err);
-lam_status lam_range_read(lam_range *range, const lam_args *args, const char *name, double min,
+lam_status lam_amount_read(lam_amount *range, const lam_args *args, const char *name, double min,
                           double max, lam_error *err);
 
 /* The k-th (0 or 1) random number of the picture at `row`, uniform on (0, 1); seed: the layer's
@@ -53,7 +53,7 @@ lam_status lam_range_read(lam_range *range, const lam_args *args, const char *na
 double lam_picture_random(const lam_layer *layer, const lam_pass *pass, double seed, size_t row,
                           int k);
 
-static inline double lam_range_at(lam_range range, double u)
+static inline double lam_amount_at(lam_amount range, double u)
 {
     return range.low + u * (range.high - range.low);
 }

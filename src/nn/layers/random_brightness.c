@@ -3,7 +3,7 @@
 #include "nn/layers/picture.h"
 
 typedef struct random_brightness {
-    lam_range factor, values;
+    lam_amount factor, values;
     double seed;
 } random_brightness;
 
@@ -17,8 +17,8 @@ static lam_status configure(lam_layer *layer, const lam_args *args, lam_error *e
     random_brightness *r = layer->config;
     r->seed = NAN;
     LAM_TRY(lam_args_read(args, fields, LAM_COUNT(fields), r, "layer_random_brightness()", err));
-    LAM_TRY(lam_range_read(&r->factor, args, "factor", -1, 1, err));
-    return lam_range_read(&r->values, args, "value_range", -1e30, 1e30, err);
+    LAM_TRY(lam_amount_read(&r->factor, args, "factor", -1, 1, err));
+    return lam_amount_read(&r->values, args, "value_range", -1e30, 1e30, err);
 }
 
 static lam_status build(lam_layer *layer, lam_error *err)
@@ -30,7 +30,7 @@ static lam_status build(lam_layer *layer, lam_error *err)
 static float draw(const lam_layer *layer, const lam_pass *pass, size_t row)
 {
     const random_brightness *r = layer->config;
-    double share = lam_range_at(r->factor, lam_picture_random(layer, pass, r->seed, row, 0));
+    double share = lam_amount_at(r->factor, lam_picture_random(layer, pass, r->seed, row, 0));
     return (float)(share * (r->values.high - r->values.low));
 }
 

@@ -4,8 +4,8 @@
 #include "nn/layers/picture.h"
 
 typedef struct random_contrast {
-    lam_range factor;
-    lam_range values;
+    lam_amount factor;
+    lam_amount values;
     double seed;
 } random_contrast;
 
@@ -21,8 +21,8 @@ static lam_status configure(lam_layer *layer, const lam_args *args, lam_error *e
     r->seed = NAN;
     LAM_TRY(lam_args_read(args, fields, LAM_COUNT(fields), r, "layer_random_contrast()", err));
     LAM_TRY(lam_pair_read(around, args, "factor", 0, 1, err));
-    r->factor = (lam_range){1 - around[0], 1 + around[1]};
-    return lam_range_read(&r->values, args, "value_range", -1e30, 1e30, err);
+    r->factor = (lam_amount){1 - around[0], 1 + around[1]};
+    return lam_amount_read(&r->values, args, "value_range", -1e30, 1e30, err);
 }
 
 static lam_status build(lam_layer *layer, lam_error *err)
@@ -34,7 +34,7 @@ static lam_status build(lam_layer *layer, lam_error *err)
 static float draw(const lam_layer *layer, const lam_pass *pass, size_t row)
 {
     const random_contrast *r = layer->config;
-    return (float)lam_range_at(r->factor, lam_picture_random(layer, pass, r->seed, row, 0));
+    return (float)lam_amount_at(r->factor, lam_picture_random(layer, pass, r->seed, row, 0));
 }
 
 /* The mean of every `channels`-th number of n. */

@@ -3,9 +3,19 @@
 #include "nn/layers/warp.h"
 
 typedef struct random_rotation {
-    lam_range factor;
-    lam_warp warp;
+    lam_warp warp; /* first: lam_warp_forward() looks for it */
+    lam_amount factor;
 } random_rotation;
+
+static lam_affine draw(const lam_layer *layer, const lam_pass *pass, size_t row)
+{
+    const random_rotation *r = layer->config;
+    double u = lam_picture_random(layer, pass, r->warp.seed, row, 0);
+    double angle = 2 * 3.14159265358979323846 * lam_amount_at(r->factor, u);
+    double c = cos(angle), s = sin(angle);
+    double x = ((double)layer->in.dim[1] - 1) / 2, y = ((double)layer->in.dim[0] - 1) / 2;
+    return (lam_affine){c, -s, x - (c * x - s * y), s, c, y - (s * x + c * y)};
+}
 
 static lam_status configure(lam_layer *layer, const lam_args *args, lam_error *err)
 {
@@ -14,43 +24,9 @@ static lam_status configure(lam_layer *layer, const lam_args *args, lam_error *e
         LAM_WARP_FIELDS(random_rotation),
     };
     random_rotation *r = layer->config;
-    r->warp = lam_warp_default();
+    r->warp = lam_warp_default(draw);
     LAM_TRY(lam_args_read(args, fields, LAM_COUNT(fields), r, "layer_random_rotation()", err));
-    return lam_range_read(&r->factor, args, "factor", -1, 1, err);
-}
-
-static lam_affine draw(const lam_layer *layer, const lam_pass *pass, size_t row)
-{
-    const random_rotation *r = layer->config;
-    double u = lam_picture_random(layer, pass, r->warp.seed, row, 0);
-    double angle = 2 * 3.14159265358979323846 * lam_range_at(r->factor, u);
-    double c = cos(angle), s = sin(angle);
-    double x = ((double)layer->in.dim[1] - 1) / 2, y = ((double)layer->in.dim[0] - 1) / 2;
-    return (lam_affine){c, -s, x - (c * x - s * y), s, c, y - (s * x + c * y)};
-}
-
-static void forward_one(const lam_layer *layer, const lam_pass *pass, size_t row)
-{
-    const random_rotation *r = layer->config;
-    lam_affine map = draw(layer, pass, row);
-    lam_warp_forward(&r->warp, &map, layer, pass, row);
-}
-
-static void backward_one(const lam_layer *layer, const lam_pass *pass, size_t row)
-{
-    const random_rotation *r = layer->config;
-    lam_affine map = draw(layer, pass, row);
-    lam_warp_backward(&r->warp, &map, layer, pass, row);
-}
-
-static void forward(const lam_layer *layer, const lam_pass *pass)
-{
-    lam_augment_forward(layer, pass, forward_one);
-}
-
-static void backward(const lam_layer *layer, const lam_pass *pass)
-{
-    lam_augment_backward(layer, pass, backward_one);
+    return lam_amount_read(&r->factor, args, "factor", -1, 1, err);
 }
 
 const lam_layer_type lam_layer_random_rotation = {
@@ -58,6 +34,6 @@ const lam_layer_type lam_layer_random_rotation = {
     .config_size = sizeof(random_rotation),
     .configure = configure,
     .build = lam_warp_build,
-    .forward = forward,
-    .backward = backward,
+    .forward = lam_warp_forward,
+    .backward = lam_warp_backward,
 };

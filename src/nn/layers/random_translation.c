@@ -3,9 +3,18 @@
 #include "nn/layers/warp.h"
 
 typedef struct random_translation {
-    lam_range height, width;
-    lam_warp warp;
+    lam_warp warp; /* first: lam_warp_forward() looks for it */
+    lam_amount height, width;
 } random_translation;
+
+static lam_affine draw(const lam_layer *layer, const lam_pass *pass, size_t row)
+{
+    const random_translation *r = layer->config;
+    double down = lam_amount_at(r->height, lam_picture_random(layer, pass, r->warp.seed, row, 0));
+    double right = lam_amount_at(r->width, lam_picture_random(layer, pass, r->warp.seed, row, 1));
+    return (lam_affine){1, 0, -right * (double)layer->in.dim[1],
+                        0, 1, -down * (double)layer->in.dim[0]};
+}
 
 static lam_status configure(lam_layer *layer, const lam_args *args, lam_error *err)
 {
@@ -15,43 +24,10 @@ static lam_status configure(lam_layer *layer, const lam_args *args, lam_error *e
         LAM_WARP_FIELDS(random_translation),
     };
     random_translation *r = layer->config;
-    r->warp = lam_warp_default();
+    r->warp = lam_warp_default(draw);
     LAM_TRY(lam_args_read(args, fields, LAM_COUNT(fields), r, "layer_random_translation()", err));
-    LAM_TRY(lam_range_read(&r->height, args, "height_factor", -1, 1, err));
-    return lam_range_read(&r->width, args, "width_factor", -1, 1, err);
-}
-
-static lam_affine draw(const lam_layer *layer, const lam_pass *pass, size_t row)
-{
-    const random_translation *r = layer->config;
-    double down = lam_range_at(r->height, lam_picture_random(layer, pass, r->warp.seed, row, 0));
-    double right = lam_range_at(r->width, lam_picture_random(layer, pass, r->warp.seed, row, 1));
-    return (lam_affine){1, 0, -right * (double)layer->in.dim[1],
-                        0, 1, -down * (double)layer->in.dim[0]};
-}
-
-static void forward_one(const lam_layer *layer, const lam_pass *pass, size_t row)
-{
-    const random_translation *r = layer->config;
-    lam_affine map = draw(layer, pass, row);
-    lam_warp_forward(&r->warp, &map, layer, pass, row);
-}
-
-static void backward_one(const lam_layer *layer, const lam_pass *pass, size_t row)
-{
-    const random_translation *r = layer->config;
-    lam_affine map = draw(layer, pass, row);
-    lam_warp_backward(&r->warp, &map, layer, pass, row);
-}
-
-static void forward(const lam_layer *layer, const lam_pass *pass)
-{
-    lam_augment_forward(layer, pass, forward_one);
-}
-
-static void backward(const lam_layer *layer, const lam_pass *pass)
-{
-    lam_augment_backward(layer, pass, backward_one);
+    LAM_TRY(lam_amount_read(&r->height, args, "height_factor", -1, 1, err));
+    return lam_amount_read(&r->width, args, "width_factor", -1, 1, err);
 }
 
 const lam_layer_type lam_layer_random_translation = {
@@ -59,6 +35,6 @@ const lam_layer_type lam_layer_random_translation = {
     .config_size = sizeof(random_translation),
     .configure = configure,
     .build = lam_warp_build,
-    .forward = forward,
-    .backward = backward,
+    .forward = lam_warp_forward,
+    .backward = lam_warp_backward,
 };

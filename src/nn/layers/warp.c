@@ -5,9 +5,9 @@
 const char *const lam_fill_modes[] = {"reflect", "wrap", "constant", "nearest", NULL};
 const char *const lam_warp_interpolations[] = {"nearest", "bilinear", NULL};
 
-lam_warp lam_warp_default(void)
+lam_warp lam_warp_default(lam_affine (*draw)(const lam_layer *, const lam_pass *, size_t))
 {
-    return (lam_warp){.fill_mode = LAM_FILL_REFLECT, .interpolation = 1, .seed = NAN};
+    return (lam_warp){.fill_mode = LAM_FILL_REFLECT, .interpolation = 1, .seed = NAN, .draw = draw};
 }
 
 lam_status lam_warp_build(lam_layer *layer, lam_error *err)
@@ -97,9 +97,10 @@ static inline void mix(const corners *k, size_t channels, const float *x, const 
                k->share[3] * p[3][c];
 }
 
-void lam_warp_forward(const lam_warp *warp, const lam_affine *map, const lam_layer *layer,
-                      const lam_pass *pass, size_t row)
+static void forward_one(const lam_layer *layer, const lam_pass *pass, size_t row)
 {
+    const lam_warp *warp = layer->config;
+    const lam_affine map = warp->draw(layer, pass, row);
     const lam_shape *in = &layer->in;
     const float *x = lam_picture_x(layer, pass, row);
     float *y = lam_picture_y(layer, pass, row);
@@ -109,14 +110,15 @@ void lam_warp_forward(const lam_warp *warp, const lam_affine *map, const lam_lay
         outside[c] = warp->fill_value;
     for (size_t r = 0; r < in->dim[0]; r++)
         for (size_t column = 0; column < in->dim[1]; column++, y += channels) {
-            corners k = corners_of(warp, map, in, r, column);
+            corners k = corners_of(warp, &map, in, r, column);
             mix(&k, channels, x, outside, y);
         }
 }
 
-void lam_warp_backward(const lam_warp *warp, const lam_affine *map, const lam_layer *layer,
-                       const lam_pass *pass, size_t row)
+static void backward_one(const lam_layer *layer, const lam_pass *pass, size_t row)
 {
+    const lam_warp *warp = layer->config;
+    const lam_affine map = warp->draw(layer, pass, row);
     const lam_shape *in = &layer->in;
     const float *dy = lam_picture_dy(layer, pass, row);
     float *dx = lam_picture_dx(layer, pass, row);
@@ -124,9 +126,19 @@ void lam_warp_backward(const lam_warp *warp, const lam_affine *map, const lam_la
     memset(dx, 0, layer->in_count * sizeof *dx);
     for (size_t r = 0; r < in->dim[0]; r++)
         for (size_t column = 0; column < in->dim[1]; column++, dy += channels) {
-            corners k = corners_of(warp, map, in, r, column);
+            corners k = corners_of(warp, &map, in, r, column);
             for (int i = 0; i < 4; i++)
                 for (size_t c = 0; c < channels && k.at[i] >= 0; c++)
                     dx[k.at[i] + (ptrdiff_t)c] += k.share[i] * dy[c];
         }
+}
+
+void lam_warp_forward(const lam_layer *layer, const lam_pass *pass)
+{
+    lam_augment_forward(layer, pass, forward_one);
+}
+
+void lam_warp_backward(const lam_layer *layer, const lam_pass *pass)
+{
+    lam_augment_backward(layer, pass, backward_one);
 }

@@ -25,6 +25,7 @@ typedef struct lam_warp {
     int interpolation; /* 0 nearest, 1 bilinear */
     float fill_value;
     double seed;
+    lam_affine (*draw)(const lam_layer *layer, const lam_pass *pass, size_t row); /* the map of a row */
 } lam_warp;
 
 extern const char *const lam_fill_modes[], *const lam_warp_interpolations[];
@@ -47,15 +48,11 @@ extern const char *const lam_fill_modes[], *const lam_warp_interpolations[];
         LAM_SEED_FIELD(type, warp.seed)
 
 /* reflect, bilinear, 0, no seed of its own */
-lam_warp lam_warp_default(void);
+lam_warp lam_warp_default(lam_affine (*draw)(const lam_layer *, const lam_pass *, size_t));
 
-/* The build of a layer that warps. */
+/* Build, forward and backward of a layer whose config begins with a lam_warp. */
 lam_status lam_warp_build(lam_layer *layer, lam_error *err);
-
-/* The moved picture of `row`, and the transpose of that. */
-void lam_warp_forward(const lam_warp *warp, const lam_affine *map, const lam_layer *layer,
-                      const lam_pass *pass, size_t row);
-void lam_warp_backward(const lam_warp *warp, const lam_affine *map, const lam_layer *layer,
-                       const lam_pass *pass, size_t row);
+void lam_warp_forward(const lam_layer *layer, const lam_pass *pass);
+void lam_warp_backward(const lam_layer *layer, const lam_pass *pass);
 
 #endif
