@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "glue/handle.h"
 #include "kernels/kernels.h"
 #include "nn/update.h"
@@ -313,6 +314,15 @@ static void make_room(glue_net *g, size_t rows)
     glue_check(lam_plan_new(&g->plan, g->net, 0, g->net->n_layers, rows, LAM_PLAN_PREDICT, &err), &err);
 }
 
+/* Lets Ctrl-C through about 20 times a second.  Nothing may be held that R does not know of. */
+static void ask_for_interrupt(double *asked)
+{
+    if (lam_seconds() - *asked > 0.05) {
+        R_CheckUserInterrupt();
+        *asked = lam_seconds();
+    }
+}
+
 /* x (samples first, as many numbers a sample as the model takes) to an array of samples x output.
  * NULL: the pointer is dead.  NA: x holds numbers that are not finite. */
 SEXP ffi_net_predict(SEXP ptr, SEXP x, SEXP batch_size)
@@ -331,7 +341,7 @@ SEXP ffi_net_predict(SEXP ptr, SEXP x, SEXP batch_size)
     make_room(g, batch);
     int out_rank = glue_batch_dims(&net->out, n, out_dim);
     SEXP out = PROTECT(glue_new_array(out_rank, out_dim));
-    double work = 0; /* a rough clock, in seconds: about a ns a weight and sample */
+    double asked = lam_seconds();
     for (size_t first = 0; first < n; first += batch) {
         size_t rows = n - first < batch ? n - first : batch;
         uint64_t mode = glue_enter();
@@ -346,11 +356,7 @@ SEXP ffi_net_predict(SEXP ptr, SEXP x, SEXP batch_size)
             UNPROTECT(1);
             return Rf_ScalarLogical(NA_LOGICAL);
         }
-        work += (double)rows * (double)net->n * 1e-9;
-        if (work > 0.05) {
-            R_CheckUserInterrupt();
-            work = 0;
-        }
+        ask_for_interrupt(&asked);
     }
     UNPROTECT(1);
     return out;
@@ -373,8 +379,11 @@ static SEXP new_plan(SEXP net_ptr, size_t rows, lam_plan_kind kind, int from, in
     return ptr;
 }
 
-/* The outputs of chosen layers (0-based, ascending or not) for all samples of x at once, as a list
- * of arrays.  x is the input of layer `from`. */
+enum { OUTPUT_ROWS = 128 };
+
+/* The outputs of chosen layers (0-based, ascending or not) as a list of arrays.  x is the input of
+ * layer `from`.  In training all samples pass at once, as one batch; otherwise some at a time, for all
+ * outputs of a plan take room. */
 SEXP ffi_net_outputs(SEXP ptr, SEXP x, SEXP layers, SEXP from, SEXP training)
 {
     const lam_net *net = glue_get_net(ptr)->net;
@@ -384,17 +393,25 @@ SEXP ffi_net_outputs(SEXP ptr, SEXP x, SEXP layers, SEXP from, SEXP training)
     const lam_shape *in = start == 0 ? &net->in : &net->layers[start - 1].out;
     if (d != lam_shape_count(in))
         Rf_error("lamina: %zu numbers a sample expected", lam_shape_count(in));
-    SEXP plan_ptr = PROTECT(new_plan(ptr, rows, LAM_PLAN_KEEP, start, net->n_layers));
-    lam_plan *plan = R_ExternalPtrAddr(plan_ptr);
-    uint64_t mode = glue_enter();
-    lam_plan_forward(plan, values, &(lam_run){.rows = rows, .training = glue_flag(training, "training"), .seed = net->seed, .step = net->batches});
-    glue_leave(mode);
+    bool trains = glue_flag(training, "training");
+    size_t batch = trains ? rows : lam_least(rows, OUTPUT_ROWS);
     R_xlen_t n = Rf_xlength(layers);
     SEXP out = PROTECT(Rf_allocVector(VECSXP, n));
-    for (R_xlen_t i = 0; i < n; i++) {
-        int at = INTEGER(layers)[i];
-        int rank = glue_batch_dims(&net->layers[at].out, rows, dim);
-        SET_VECTOR_ELT(out, i, glue_array(lam_plan_output(plan, at), rank, dim));
+    for (R_xlen_t i = 0; i < n; i++)
+        SET_VECTOR_ELT(out, i, glue_new_array(glue_batch_dims(&net->layers[INTEGER(layers)[i]].out, rows, dim), dim));
+    SEXP plan_ptr = PROTECT(new_plan(ptr, batch, LAM_PLAN_KEEP, start, net->n_layers));
+    lam_plan *plan = R_ExternalPtrAddr(plan_ptr);
+    double asked = lam_seconds();
+    for (size_t first = 0; first < rows; first += batch) {
+        lam_run run = {.rows = lam_least(rows - first, batch), .training = trains, .seed = net->seed, .step = net->batches};
+        uint64_t mode = glue_enter();
+        lam_plan_forward(plan, values + first * d, &run);
+        for (R_xlen_t i = 0; i < n; i++) {
+            int at = INTEGER(layers)[i], rank = glue_batch_dims(&net->layers[at].out, rows, dim);
+            lam_to_doubles(lam_plan_output(plan, at), first, run.rows, rank, dim, REAL(VECTOR_ELT(out, i)));
+        }
+        glue_leave(mode);
+        ask_for_interrupt(&asked);
     }
     free_plan(plan_ptr);
     UNPROTECT(2);

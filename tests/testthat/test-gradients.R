@@ -129,3 +129,14 @@ test_that("layer_outputs() gives the arrays of chosen layers", {
   expect_close(both, list(pass$out, pass$a[[2L]]))
   expect_error(layer_outputs(model, x, "hiden"), "hidden", class = "lamina_error_argument")
 })
+
+test_that("outputs of many samples are those of each", {
+  set.seed(1)
+  model <- keras_model_sequential(input_shape = 3) |>
+    layer_dense(4, activation = "tanh", name = "hidden") |>
+    layer_dense(2, name = "out")
+  x <- wave_matrix(300, 3)
+  all <- layer_outputs(model, x, c("hidden", "out"))
+  expect_identical(all$out, predict(model, x))
+  expect_identical(layer_outputs(model, x[300, , drop = FALSE], "hidden"), all$hidden[300, , drop = FALSE])
+})
