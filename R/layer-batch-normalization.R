@@ -30,8 +30,9 @@
 #' @param epsilon Added to the variance, at least 0.
 #' @param center Whether there is a `beta`.
 #' @param scale Whether there is a `gamma`. A layer without activation behind can do its work.
-#' @param beta_initializer,gamma_initializer,moving_mean_initializer,moving_variance_initializer How
-#'   the weights start: a name, an `initializer_*()` object, or a function of the shape.
+#' @param beta_initializer,gamma_initializer How these weights start: a name or an `initializer_*()`
+#'   object.
+#' @param moving_mean_initializer,moving_variance_initializer How the moving averages start.
 #' @param beta_regularizer,gamma_regularizer Penalty on the weights that is added to the loss: a
 #'   `regularizer_*()` object, `"l1"`, `"l2"` or `NULL`.
 #' @param beta_constraint,gamma_constraint What the weights must obey after each update: a
