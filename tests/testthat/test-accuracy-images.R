@@ -60,8 +60,8 @@ test_that("batch normalization and augmentation read digits better", {
     layer_dense(128, activation = "relu") |>
     layer_dropout(0.3) |>
     layer_dense(10, activation = "softmax")
-  rate <- learning_rate_schedule_cosine_decay(0.002, 8 * ceiling(8500 / 64))
-  accuracy <- test_accuracy("MNIST, a better network", model, data, batch_size = 64, epochs = 8,
+  rate <- learning_rate_schedule_cosine_decay(0.002, 12 * ceiling(8500 / 64))
+  accuracy <- test_accuracy("MNIST, a better network", model, data, batch_size = 64, epochs = 12,
                             optimizer = optimizer_adam(rate))
   expect_gte(accuracy, 0.985)
 })
