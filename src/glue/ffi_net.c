@@ -368,12 +368,13 @@ static void free_plan(SEXP ptr)
     R_ClearExternalPtr(ptr);
 }
 
-static SEXP new_plan(SEXP net_ptr, size_t rows, lam_plan_kind kind, int from, int to)
+/* owner: what keeps the network alive. */
+static SEXP new_plan(SEXP owner, const lam_net *net, size_t rows, lam_plan_kind kind, int from, int to)
 {
     lam_error err;
     lam_plan *plan = NULL;
-    SEXP ptr = PROTECT(glue_new_pointer("plan", free_plan, net_ptr));
-    glue_check(lam_plan_new(&plan, glue_get_net(net_ptr)->net, from, to, rows, kind, &err), &err);
+    SEXP ptr = PROTECT(glue_new_pointer("plan", free_plan, owner));
+    glue_check(lam_plan_new(&plan, net, from, to, rows, kind, &err), &err);
     R_SetExternalPtrAddr(ptr, plan);
     UNPROTECT(1);
     return ptr;
@@ -399,7 +400,7 @@ SEXP ffi_net_outputs(SEXP ptr, SEXP x, SEXP layers, SEXP from, SEXP training)
     SEXP out = PROTECT(Rf_allocVector(VECSXP, n));
     for (R_xlen_t i = 0; i < n; i++)
         SET_VECTOR_ELT(out, i, glue_new_array(glue_batch_dims(&net->layers[INTEGER(layers)[i]].out, rows, dim), dim));
-    SEXP plan_ptr = PROTECT(new_plan(ptr, batch, LAM_PLAN_KEEP, start, net->n_layers));
+    SEXP plan_ptr = PROTECT(new_plan(ptr, net, batch, LAM_PLAN_KEEP, start, net->n_layers));
     lam_plan *plan = R_ExternalPtrAddr(plan_ptr);
     double asked = lam_seconds();
     for (size_t first = 0; first < rows; first += batch) {
@@ -430,7 +431,7 @@ SEXP ffi_net_backward(SEXP ptr, SEXP x, SEXP gradient, SEXP training)
     const float *dy = glue_floats(gradient, &g_rows, &g_d, "gradient");
     if (d != lam_shape_count(&net->in) || g_rows != rows || g_d != lam_shape_count(&net->out))
         Rf_error("lamina: shapes do not fit the network");
-    SEXP plan_ptr = PROTECT(new_plan(ptr, rows, LAM_PLAN_TRAIN_INPUT, 0, net->n_layers));
+    SEXP plan_ptr = PROTECT(new_plan(ptr, net, rows, LAM_PLAN_TRAIN_INPUT, 0, net->n_layers));
     lam_plan *plan = R_ExternalPtrAddr(plan_ptr);
     lam_run run = {.rows = rows, .training = glue_flag(training, "training"), .seed = net->seed, .step = net->batches};
     uint64_t mode = glue_enter();
@@ -476,11 +477,8 @@ SEXP ffi_net_vjp(SEXP ptr, SEXP x, SEXP seed, SEXP from, SEXP to, SEXP linear)
     for (int i = start; i < end; i++)
         part.layers[i].activity = (lam_regularizer){0};
 
-    lam_error err;
-    lam_plan *plan = NULL;
-    SEXP plan_ptr = PROTECT(glue_new_pointer("plan", free_plan, ptr));
-    glue_check(lam_plan_new(&plan, &part, start, end, rows, LAM_PLAN_TRAIN_INPUT, &err), &err);
-    R_SetExternalPtrAddr(plan_ptr, plan);
+    SEXP plan_ptr = PROTECT(new_plan(ptr, &part, rows, LAM_PLAN_TRAIN_INPUT, start, end));
+    lam_plan *plan = R_ExternalPtrAddr(plan_ptr);
     SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
     lam_run run = {
         .rows = rows,

@@ -718,10 +718,10 @@ LAM_INLINE void LAM_T(dot_pixels)(const sweep *s, const segment *g, const size_t
                 size_t n = lam_least(k - p, VL);
                 vf v[2];
                 LAM_UNROLL for (size_t o = 0; o < outs; o++)
-                    v[o] = n < VL ? vf_load_n(b + o * all + p, n) : vf_load(b + o * all + p);
+                    v[o] = vf_load_up_to(b + o * all + p, n);
                 LAM_UNROLL for (size_t r = 0; r < rows; r++) {
                     const float *at = a + r * row_step + p;
-                    vf w = n < VL ? vf_load_n(at, n) : vf_load(at);
+                    vf w = vf_load_up_to(at, n);
                     LAM_UNROLL for (size_t o = 0; o < outs; o++)
                         sum[r][o] = vf_fma(w, v[o], sum[r][o]);
                 }

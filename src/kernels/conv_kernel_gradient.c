@@ -215,8 +215,8 @@ LAM_INLINE void LAM_T(depthwise_tap)(const gradient *g, const patch *p, const me
         for (size_t q = m->pixels.from; q < m->pixels.to; q++, x += m->pixel, dy += c->out_c)
             LAM_UNROLL for (size_t v = 0; v < vectors; v++) {
                 size_t n = v + 1 == vectors ? last : VL;
-                vf a = n < VL ? vf_load_n(x + v * VL, n) : vf_load(x + v * VL);
-                vf b = n < VL ? vf_load_n(dy + v * VL, n) : vf_load(dy + v * VL);
+                vf a = vf_load_up_to(x + v * VL, n);
+                vf b = vf_load_up_to(dy + v * VL, n);
                 sum[v] = vf_fma(a, b, sum[v]);
             }
     }

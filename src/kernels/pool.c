@@ -211,19 +211,6 @@ LAM_INLINE void LAM_T(narrow)(uint8_t *to, vi v)
 
 #endif
 
-LAM_INLINE vf LAM_T(load)(const float *p, size_t n)
-{
-    return n == VL ? vf_load(p) : vf_load_n(p, n);
-}
-
-LAM_INLINE void LAM_T(store)(float *p, vf v, size_t n)
-{
-    if (n == VL)
-        vf_store(p, v);
-    else
-        vf_store_n(p, v, n);
-}
-
 /* The first n numbers of winners, `width` bytes each. */
 LAM_INLINE vi LAM_T(load_winner)(const size_t width, const char *from, size_t n)
 {
@@ -255,17 +242,17 @@ LAM_INLINE void LAM_T(max_window)(const size_t width, const size_t high, const s
                                   size_t line, size_t channels, bool rectified, const float *x,
                                   size_t n, float *y, char *winner)
 {
-    vf best = LAM_T(load)(x, n);
+    vf best = vf_load_up_to(x, n);
     vi at = {0}, number = {0};
     for (size_t i = 0; i < high; i++)
         for (size_t j = 0; j < wide; j++) {
-            vf v = LAM_T(load)(x + i * line + j * channels, n);
+            vf v = vf_load_up_to(x + i * line + j * channels, n);
             if (width)
                 at = (at & ~(v > best)) | (number & (v > best));
             best = vf_max(v, best);
             number += 1;
         }
-    LAM_T(store)(y, best, n);
+    vf_store_up_to(y, best, n);
     if (width && rectified) {
         vi alive = best > vf_set(0.0f);
         at = (at & alive) | (vi_set(width == 1 ? NOBODY : -1) & ~alive);
@@ -362,8 +349,8 @@ LAM_FN void LAM_T(average_forward_line)(const lam_pool *p, size_t out, const flo
             vf sum = vf_set(0.0f);
             for (size_t i = lines.from; i < lines.to; i++)
                 for (size_t j = columns.from; j < columns.to; j++)
-                    sum += LAM_T(load)(x + i * line + j * channels + c, n);
-            LAM_T(store)(y + c, sum * share, n);
+                    sum += vf_load_up_to(x + i * line + j * channels + c, n);
+            vf_store_up_to(y + c, sum * share, n);
         }
     }
 }
@@ -382,7 +369,7 @@ LAM_FN void LAM_T(average_backward_line)(const lam_pool *p, size_t in, const flo
                 for (size_t c = 0; c < channels; c += VL) {
                     size_t n = lam_least(channels - c, VL);
                     float *to = dx + w * channels + c;
-                    LAM_T(store)(to, vf_fma(share, LAM_T(load)(from + c, n), LAM_T(load)(to, n)), n);
+                    vf_store_up_to(to, vf_fma(share, vf_load_up_to(from + c, n), vf_load_up_to(to, n)), n);
                 }
         }
 }

@@ -42,9 +42,9 @@ void lam_row_gradient(size_t n, const float *x, float mean, const float *dy, con
 LAM_INLINE void LAM_T(row_add)(const bool with_dy, const float *x, vf centre, const float *dy,
                                const float *gamma, size_t n, vf *sum, vf *product)
 {
-    vf d = (n == VL ? vf_load(x) : vf_load_n(x, n)) - centre, u = d;
+    vf d = vf_load_up_to(x, n) - centre, u = d;
     if (with_dy)
-        u = n == VL ? vf_load(dy) * vf_load(gamma) : vf_load_n(dy, n) * vf_load_n(gamma, n);
+        u = vf_load_up_to(dy, n) * vf_load_up_to(gamma, n);
     *sum += u;
     *product = vf_fma(u, d, *product);
 }

@@ -7,6 +7,7 @@
  *   vf, vi            VL floats, VL 32-bit integers; a + b, a * b, -a, a < b (a vi of 0 / -1) work
  *   vf_load(p), vf_store(p, v)                unaligned
  *   vf_load_n(p, n), vf_store_n(p, v, n)      the first n <= VL; the rest of a load is 0
+ *   vf_load_up_to(p, n), vf_store_up_to(p, v, n)   the same, and as fast as vf_load where n is VL
  *   vf_set(s), vi_set(s)                      all lanes s
  *   vf_fma(a, b, c)                           a * b + c
  *   vf_max, vf_min, vf_abs, vf_sqrt, vf_floor, vf_round (to nearest even)
@@ -46,6 +47,8 @@ typedef int32_t vi_avx512_t __attribute__((vector_size(64)));
 #define vf_store(p, v) LAM_T(vf_store_)(p, v)
 #define vf_load_n(p, n) LAM_T(vf_load_n_)(p, n)
 #define vf_store_n(p, v, n) LAM_T(vf_store_n_)(p, v, n)
+#define vf_load_up_to(p, n) LAM_T(vf_load_up_to_)(p, n)
+#define vf_store_up_to(p, v, n) LAM_T(vf_store_up_to_)(p, v, n)
 #define vf_set(s) LAM_T(vf_set_)(s)
 #define vi_set(s) LAM_T(vi_set_)(s)
 #define vf_fma(a, b, c) LAM_T(vf_fma_)(a, b, c)

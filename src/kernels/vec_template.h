@@ -168,3 +168,16 @@ LAM_INLINE vf LAM_T(vf_floor_)(vf a)
 
 #endif
 #endif
+
+LAM_INLINE vf LAM_T(vf_load_up_to_)(const float *p, size_t n)
+{
+    return n == VL ? vf_load(p) : vf_load_n(p, n);
+}
+
+LAM_INLINE void LAM_T(vf_store_up_to_)(float *p, vf v, size_t n)
+{
+    if (n == VL)
+        vf_store(p, v);
+    else
+        vf_store_n(p, v, n);
+}

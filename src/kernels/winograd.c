@@ -393,19 +393,6 @@ LAM_INLINE void LAM_T(three_of_points)(const vf u[6], vf g[3])
 
 /* ---- pictures to the points ---------------------------------------------------------------- */
 
-LAM_INLINE vf LAM_T(load_lanes)(const float *p, size_t n)
-{
-    return n == VL ? vf_load(p) : vf_load_n(p, n);
-}
-
-LAM_INLINE void LAM_T(store_lanes)(float *p, vf v, size_t n)
-{
-    if (n == VL)
-        vf_store(p, v);
-    else
-        vf_store_n(p, v, n);
-}
-
 /* n channels of one window of size x size (6: inputs; 4: gradients of outputs); the result of each
  * point is `apart` from that before it. */
 LAM_INLINE void LAM_T(window_points)(const size_t size, const window *w, size_t channel, size_t c,
@@ -420,7 +407,7 @@ LAM_INLINE void LAM_T(window_points)(const size_t size, const window *w, size_t 
         if (inside) {
             size_t from = (q - w->first) * c + channel;
             LAM_UNROLL for (size_t p = 0; p < size; p++)
-                column[p] = LAM_T(load_lanes)(w->row[p] + from, n);
+                column[p] = vf_load_up_to(w->row[p] + from, n);
             if (size == WINDOW)
                 LAM_T(points_of_6)(column, at);
             else
@@ -512,7 +499,7 @@ LAM_INLINE void LAM_T(load_taps)(const job *j, size_t row, size_t rows, size_t c
     for (size_t t = 0; t < TAPS; t++) {
         const float *from = j->kernel + t * in_c * out_c + row * out_c + col;
         for (size_t i = 0; i < rows; i++)
-            g[t][i] = LAM_T(load_lanes)(from + i * out_c, n);
+            g[t][i] = vf_load_up_to(from + i * out_c, n);
     }
 }
 
@@ -524,7 +511,7 @@ LAM_INLINE void LAM_T(load_taps_turned)(const job *j, size_t row, size_t rows, s
     for (size_t t = 0; t < TAPS; t++) {
         const float *from = j->kernel + (TAPS - 1 - t) * in_c * out_c + col * in_c + row;
         LAM_UNROLL for (size_t i = 0; i < VL; i++)
-            g[t][i] = i < n ? LAM_T(load_lanes)(from + i * in_c, rows) : vf_set(0.0f);
+            g[t][i] = i < n ? vf_load_up_to(from + i * in_c, rows) : vf_set(0.0f);
         LAM_T(transpose)(g[t]);
     }
 }
@@ -588,9 +575,9 @@ LAM_INLINE void LAM_T(patch_results)(const float *m, size_t apart, const LAM_T(t
             size_t at = p * to->row_step + q * to->out_c;
             vf sum = y[q] + to->bias;
             if (p < to->rows && q < to->cols && to->sums)
-                LAM_T(store_lanes)(to->sums + at, sum, to->n);
+                vf_store_up_to(to->sums + at, sum, to->n);
             if (p < to->rows && q < to->cols && to->relu)
-                LAM_T(store_lanes)(to->relu + at, vf_max(vf_set(0.0f), sum), to->n);
+                vf_store_up_to(to->relu + at, vf_max(vf_set(0.0f), sum), to->n);
         }
     }
 }
@@ -611,7 +598,7 @@ LAM_INLINE void LAM_T(block_results)(const job *j, range patches, LAM_T(panel) p
         for (size_t v = 0; v < p.vectors; v++) {
             size_t col = p.col + v * VL;
             to.n = lam_least(VL, c->out_c - col);
-            to.bias = j->bias ? LAM_T(load_lanes)(j->bias + col, to.n) : vf_set(0.0f);
+            to.bias = j->bias ? vf_load_up_to(j->bias + col, to.n) : vf_set(0.0f);
             to.sums = sums ? sums + pixel * c->out_c + col : NULL;
             to.relu = j->relu ? j->y + pixel * c->out_c + col : NULL;
             LAM_T(patch_results)(m.of + i * m.ld + v * VL, m.apart, &to);
@@ -703,8 +690,8 @@ LAM_INLINE void LAM_T(taps_of_points)(const job *j, range in, range out, matrice
                 LAM_UNROLL for (size_t q = 0; q < SIDE; q++) {
                     float *to = dkernel + (p * SIDE + q) * c->in_c * c->out_c;
                     if (j->add)
-                        g[q] += LAM_T(load_lanes)(to, n);
-                    LAM_T(store_lanes)(to, g[q], n);
+                        g[q] += vf_load_up_to(to, n);
+                    vf_store_up_to(to, g[q], n);
                 }
             }
         }

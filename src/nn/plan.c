@@ -71,17 +71,23 @@ static size_t part_size(const lam_plan *plan, int from, int to)
     for (int i = from; i < to; i++) {
         const lam_layer *l = &plan->net->layers[i];
         size_t width = lam_mul(lam_add(l->in_count, l->out_count), sizeof(float));
-        widest = width > widest ? width : widest;
+        widest = lam_most(widest, width);
         all = lam_add(all, width);
     }
-    size_t part = part_bytes / widest ? part_bytes / widest : 1;
+    size_t part = lam_most(part_bytes / widest, 1);
     bool pays = to - from > 1 && lam_mul(all, plan->rows) > least_batch_bytes &&
                 plan->rows / part >= LEAST_PARTS;
     return pays ? part : 0;
 }
 
+/* Layers that pass on the whole batch, one after the other, are one segment. */
 static void add_segment(lam_plan *plan, int from, int to, size_t part)
 {
+    lam_segment *before = plan->segment + plan->n_segments - 1;
+    if (part == 0 && plan->n_segments > 0 && before->part == 0) {
+        before->to = to;
+        return;
+    }
     lam_segment s = {.from = from, .to = to, .part = part};
     for (int i = from; i < to; i++) {
         const lam_layer *l = &plan->net->layers[i];
@@ -367,6 +373,15 @@ static void enter_layer(const trip *t, int i, lam_pass *pass)
     pass->rectify = i + 1 < plan->to && step[1].rides;
 }
 
+/* On the way back slopes that are left to another layer are left out. */
+static void enter_backward(const trip *t, int i, lam_pass *pass)
+{
+    const lam_step *step = &t->plan->step[i];
+    enter_layer(t, i, pass);
+    pass->linear |= step->rectified;
+    pass->rectify &= !step[1].rectified;
+}
+
 static void go_forward(const trip *t)
 {
     lam_pass pass = pass_of(t);
@@ -389,8 +404,7 @@ static void go_backward(const trip *t)
     const float *dy = t->dy + t->first * plan->net->layers[s->to - 1].out_count;
     for (int i = s->to - 1, side = 0; i >= s->from && i >= t->lowest; i--) {
         const lam_layer *layer = &plan->net->layers[i];
-        enter_layer(t, i, &pass);
-        pass.linear |= plan->step[i].rectified;
+        enter_backward(t, i, &pass);
         pass.dy = dy;
         if (i == t->lowest && !plan->input_gradient)
             pass.dx = NULL;
@@ -498,9 +512,7 @@ static void back_at_once(trip *t, int *side)
                                      1.0f / (float)t->rows, plan->gradient[*side]);
         bool want_dx = plan->input_gradient || i > t->lowest;
         bool in_place = (layer->flags & LAM_LAYER_INPLACE) != 0;
-        enter_layer(t, i, &pass);
-        pass.linear |= plan->step[i].rectified;
-        pass.rectify &= !plan->step[i + 1].rectified;
+        enter_backward(t, i, &pass);
         pass.dy = plan->gradient[*side];
         pass.dx = want_dx ? plan->gradient[in_place ? *side : 1 - *side] : NULL;
         layer->type->backward(layer, &pass);

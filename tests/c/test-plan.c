@@ -50,7 +50,6 @@ static lam_net *picture_net(bool frozen)
 typedef struct result {
     float *y, *dx, *grads;
     bool deep;
-    size_t bytes;
 } result;
 
 static float *numbers(size_t n)
@@ -62,12 +61,11 @@ static float *numbers(size_t n)
 static result pass(lam_net *net, size_t rows, lam_plan_kind kind, const float *x, const float *dy)
 {
     const size_t in = lam_shape_count(&net->in), out = lam_shape_count(&net->out);
-    result r = {numbers(ROWS * out), numbers(ROWS * in), numbers(net->n), false, 0};
+    result r = {numbers(ROWS * out), numbers(ROWS * in), numbers(net->n), false};
     lam_plan *plan = NULL;
     CHECK_OK(lam_plan_new(&plan, net, 0, net->n_layers, rows, kind, &err));
     for (int s = 0; s < plan->n_segments; s++)
         r.deep |= plan->segment[s].part > 0;
-    r.bytes = plan->arena_bytes;
     for (size_t at = 0; at < ROWS; at += rows) {
         size_t n = ROWS - at < rows ? ROWS - at : rows;
         lam_run run = {.rows = n, .first_row = at, .training = true, .seed = 3, .step = 11};

@@ -10,32 +10,19 @@ typedef struct LAM_T(lane) {
  * o->constant, each in all lanes. */
 LAM_INLINE void LAM_T(step)(const vf *k, LAM_T(lane) *a, int variant);
 
-LAM_INLINE vf LAM_T(get)(const float *p, size_t n)
-{
-    return n == VL ? vf_load(p) : vf_load_n(p, n);
-}
-
-LAM_INLINE void LAM_T(put)(float *p, vf v, size_t n)
-{
-    if (n == VL)
-        vf_store(p, v);
-    else
-        vf_store_n(p, v, n);
-}
-
 LAM_INLINE void LAM_T(step_at)(const vf *k, const lam_piece *p, size_t i, size_t n, int slots, int variant)
 {
     LAM_T(lane) a;
-    a.w = LAM_T(get)(p->w + i, n);
-    a.g = LAM_T(get)(p->g + i, n);
-    if (slots > 0) a.slot[0] = LAM_T(get)(p->slot[0] + i, n);
-    if (slots > 1) a.slot[1] = LAM_T(get)(p->slot[1] + i, n);
-    if (slots > 2) a.slot[2] = LAM_T(get)(p->slot[2] + i, n);
+    a.w = vf_load_up_to(p->w + i, n);
+    a.g = vf_load_up_to(p->g + i, n);
+    if (slots > 0) a.slot[0] = vf_load_up_to(p->slot[0] + i, n);
+    if (slots > 1) a.slot[1] = vf_load_up_to(p->slot[1] + i, n);
+    if (slots > 2) a.slot[2] = vf_load_up_to(p->slot[2] + i, n);
     LAM_T(step)(k, &a, variant);
-    LAM_T(put)(p->w + i, a.w, n);
-    if (slots > 0) LAM_T(put)(p->slot[0] + i, a.slot[0], n);
-    if (slots > 1) LAM_T(put)(p->slot[1] + i, a.slot[1], n);
-    if (slots > 2) LAM_T(put)(p->slot[2] + i, a.slot[2], n);
+    vf_store_up_to(p->w + i, a.w, n);
+    if (slots > 0) vf_store_up_to(p->slot[0] + i, a.slot[0], n);
+    if (slots > 1) vf_store_up_to(p->slot[1] + i, a.slot[1], n);
+    if (slots > 2) vf_store_up_to(p->slot[2] + i, a.slot[2], n);
 }
 
 /* Slots (at most 3) and variant are constants where this is called, and so cost nothing.  The copy
