@@ -382,16 +382,20 @@ static void enter_backward(const trip *t, int i, lam_pass *pass)
     pass->rectify &= !step[1].rectified;
 }
 
+static void forward_layer(const trip *t, int i, lam_pass *pass)
+{
+    const lam_layer *layer = &t->plan->net->layers[i];
+    if (t->plan->step[i].rides)
+        return;
+    enter_layer(t, i, pass);
+    layer->type->forward(layer, pass);
+}
+
 static void go_forward(const trip *t)
 {
     lam_pass pass = pass_of(t);
-    for (int i = t->segment->from; i < t->segment->to; i++) {
-        const lam_layer *layer = &t->plan->net->layers[i];
-        if (t->plan->step[i].rides)
-            continue;
-        enter_layer(t, i, &pass);
-        layer->type->forward(layer, &pass);
-    }
+    for (int i = t->segment->from; i < t->segment->to; i++)
+        forward_layer(t, i, &pass);
 }
 
 /* A part's gradients go from one of the lane's buffers to the other, between the whole arrays at both
@@ -472,6 +476,20 @@ static void prepare_layers(lam_plan *plan, const lam_run *run)
     }
 }
 
+/* The whole batch through a segment; a penalty is taken at once, while the layer's output stands. */
+static double forward_at_once(const trip *t)
+{
+    lam_pass pass = pass_of(t);
+    double penalty = 0;
+    for (int i = t->segment->from; i < t->segment->to; i++) {
+        const lam_layer *layer = &t->plan->net->layers[i];
+        forward_layer(t, i, &pass);
+        if (has_penalty(layer))
+            penalty += lam_regularizer_value(&layer->activity, t->rows * layer->out_count, pass.y);
+    }
+    return penalty;
+}
+
 const float *lam_plan_forward(lam_plan *plan, const float *x, const lam_run *run)
 {
     double penalty = 0;
@@ -482,12 +500,7 @@ const float *lam_plan_forward(lam_plan *plan, const float *x, const lam_run *run
             run_convoy(&t, go_forward);
             continue;
         }
-        go_forward(&t);
-        for (int i = s->from; i < s->to; i++) {
-            const lam_layer *layer = &plan->net->layers[i];
-            if (has_penalty(layer))
-                penalty += lam_regularizer_value(&layer->activity, run->rows * layer->out_count, plan->step[i].y);
-        }
+        penalty += forward_at_once(&t);
     }
     plan->activity_penalty = run->rows ? penalty / (double)run->rows : 0;
     return plan->step[plan->to - 1].y;

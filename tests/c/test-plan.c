@@ -223,3 +223,24 @@ TEST(a_rectifier_rides_along_on_normalization)
     compare_cut(normalized_net(true), 2);
     compare_cut(normalized_net(true), 5);
 }
+
+TEST(the_penalty_of_an_inner_layer_is_that_of_its_own_output)
+{
+    lam_layer_spec specs[] = {
+        LAYER("activation", "a", STRING("activation", "linear"), SPEC("activity_regularizer", "l2", NUMBER("l2", 0.5))),
+        DENSE("b", 3, "linear"),
+        DENSE("c", 2, "linear"),
+        DENSE("d", 3, "linear"),
+    };
+    lam_net *net = new_net(specs, 4, lam_shape_1(3));
+    const float x[] = {1, 2, 3, -1, 0, 2};
+    lam_run run = {.rows = 2};
+    for (lam_plan_kind kind = LAM_PLAN_PREDICT; kind <= LAM_PLAN_TRAIN; kind++) {
+        lam_plan *plan = NULL;
+        CHECK_OK(lam_plan_new(&plan, net, 0, net->n_layers, 2, kind, &err));
+        lam_plan_forward(plan, x, &run);
+        CHECK_NEAR(plan->activity_penalty, 0.5 * (1 + 4 + 9 + 1 + 4) / 2, 1e-6);
+        lam_plan_free(plan);
+    }
+    lam_net_free(net);
+}
