@@ -77,27 +77,47 @@ static SEXP shape_numbers(const lam_shape *shape)
     return out;
 }
 
-/* For every layer list(output_shape =, weights = list(name =, shape =, trainable =)). */
+/* States are saved with the weights and otherwise the layers' own business. */
+static int own_weights(const lam_layer *layer)
+{
+    int n = 0;
+    for (int w = 0; w < layer->n_weights; w++)
+        n += !layer->weight[w].state;
+    return n;
+}
+
+/* For every layer its output's shape, its weights, the steps of the masks that reach and leave it, and
+ * whether it heeds the mask or has states. */
 SEXP ffi_net_describe(SEXP ptr)
 {
     const lam_net *net = glue_get_net(ptr)->net;
-    const char *layer_names[] = {"output_shape", "weight_names", "weight_shapes", "weight_trainable", ""};
+    const char *layer_names[] = {"output_shape", "weight_names", "weight_shapes", "weight_trainable",
+                                 "mask_in", "mask_out", "uses_mask", "stateful", "final_states", ""};
     SEXP out = PROTECT(Rf_allocVector(VECSXP, net->n_layers));
     for (int i = 0; i < net->n_layers; i++) {
         const lam_layer *layer = &net->layers[i];
         SEXP item = PROTECT(Rf_mkNamed(VECSXP, layer_names));
         SET_VECTOR_ELT(item, 0, shape_numbers(&layer->out));
-        SEXP names = PROTECT(Rf_allocVector(STRSXP, layer->n_weights));
-        SEXP shapes = PROTECT(Rf_allocVector(VECSXP, layer->n_weights));
-        SEXP trainable = PROTECT(Rf_allocVector(LGLSXP, layer->n_weights));
-        for (int w = 0; w < layer->n_weights; w++) {
-            SET_STRING_ELT(names, w, Rf_mkChar(layer->weight[w].name));
-            SET_VECTOR_ELT(shapes, w, shape_numbers(&layer->weight[w].shape));
-            LOGICAL(trainable)[w] = layer->weight[w].trainable;
+        int n = own_weights(layer);
+        SEXP names = PROTECT(Rf_allocVector(STRSXP, n));
+        SEXP shapes = PROTECT(Rf_allocVector(VECSXP, n));
+        SEXP trainable = PROTECT(Rf_allocVector(LGLSXP, n));
+        for (int w = 0, at = 0; w < layer->n_weights; w++) {
+            const lam_weight *weight = &layer->weight[w];
+            if (weight->state)
+                continue;
+            SET_STRING_ELT(names, at, Rf_mkChar(weight->name));
+            SET_VECTOR_ELT(shapes, at, shape_numbers(&weight->shape));
+            LOGICAL(trainable)[at++] = weight->trainable;
         }
         SET_VECTOR_ELT(item, 1, names);
         SET_VECTOR_ELT(item, 2, shapes);
         SET_VECTOR_ELT(item, 3, trainable);
+        SET_VECTOR_ELT(item, 4, Rf_ScalarReal((double)layer->mask_in));
+        SET_VECTOR_ELT(item, 5, Rf_ScalarReal((double)layer->mask_out));
+        SET_VECTOR_ELT(item, 6, Rf_ScalarLogical((layer->flags & LAM_LAYER_USES_MASK) != 0));
+        SET_VECTOR_ELT(item, 7, Rf_ScalarLogical(n < layer->n_weights));
+        SET_VECTOR_ELT(item, 8, Rf_ScalarInteger(layer->n_extra));
         SET_VECTOR_ELT(out, i, item);
         UNPROTECT(4);
     }
@@ -109,7 +129,7 @@ static int count_weights(const lam_net *net)
 {
     int n = 0;
     for (int i = 0; i < net->n_layers; i++)
-        n += net->layers[i].n_weights;
+        n += own_weights(&net->layers[i]);
     return n;
 }
 
@@ -120,6 +140,8 @@ SEXP glue_flat_list(const lam_net *net, const float *flat)
     for (int i = 0; i < net->n_layers; i++)
         for (int w = 0; w < net->layers[i].n_weights; w++) {
             const lam_weight *weight = &net->layers[i].weight[w];
+            if (weight->state)
+                continue;
             SET_VECTOR_ELT(out, at++, glue_array(flat + weight->offset, weight->shape.rank, weight->shape.dim));
         }
     UNPROTECT(1);
@@ -143,6 +165,8 @@ SEXP ffi_net_set_weights(SEXP ptr, SEXP weights)
     for (int i = 0; i < net->n_layers; i++)
         for (int w = 0; w < net->layers[i].n_weights; w++) {
             const lam_weight *weight = &net->layers[i].weight[w];
+            if (weight->state)
+                continue;
             SEXP x = VECTOR_ELT(weights, at++);
             if (x == R_NilValue)
                 continue;
@@ -152,6 +176,12 @@ SEXP ffi_net_set_weights(SEXP ptr, SEXP weights)
                 Rf_error("lamina: weight %d has %zu numbers, not %zu", at, rows * d, weight->count);
             memcpy(net->weights + weight->offset, values, weight->count * sizeof(float));
         }
+    return R_NilValue;
+}
+
+SEXP ffi_net_reset_states(SEXP ptr)
+{
+    lam_net_reset_states(glue_get_net(ptr)->net);
     return R_NilValue;
 }
 
@@ -348,7 +378,8 @@ SEXP ffi_net_predict(SEXP ptr, SEXP x, SEXP batch_size)
         glue_rows_into(x, first, rows, rank, dim, g->x, "x");
         bool finite = lam_all_finite(rows * in_count, g->x);
         if (finite) {
-            const float *y = lam_plan_forward(g->plan, g->x, &(lam_run){.rows = rows, .seed = net->seed, .step = net->batches});
+            lam_run run = {.rows = rows, .carry_state = true, .seed = net->seed, .step = net->batches};
+            const float *y = lam_plan_forward(g->plan, g->x, &run);
             lam_to_doubles(y, first, rows, out_rank, out_dim, REAL(out));
         }
         glue_leave(mode);
@@ -382,13 +413,41 @@ static SEXP new_plan(SEXP owner, const lam_net *net, size_t rows, lam_plan_kind 
 
 enum { OUTPUT_ROWS = 128 };
 
-/* The outputs of chosen layers (0-based, ascending or not) as a list of arrays.  x is the input of
- * layer `from`.  In training all samples pass at once, as one batch; otherwise some at a time, for all
+/* Arrays for the output of a layer and, in a list with it, its final states. */
+static SEXP new_outputs(const lam_layer *layer, size_t rows)
+{
+    size_t dim[LAM_MAX_RANK + 1];
+    int rank = glue_batch_dims(&layer->out, rows, dim);
+    if (layer->n_extra == 0)
+        return glue_new_array(rank, dim);
+    SEXP out = PROTECT(Rf_allocVector(VECSXP, layer->n_extra + 1));
+    SET_VECTOR_ELT(out, 0, glue_new_array(rank, dim));
+    for (int k = 0; k < layer->n_extra; k++)
+        SET_VECTOR_ELT(out, k + 1, glue_new_array(2, (size_t[]){rows, layer->extra[k]}));
+    UNPROTECT(1);
+    return out;
+}
+
+/* Rows first .. first + n of all `rows`. */
+static void copy_outputs(const lam_plan *plan, int i, size_t first, size_t n, size_t rows, SEXP out)
+{
+    const lam_layer *layer = &plan->net->layers[i];
+    size_t dim[LAM_MAX_RANK + 1];
+    int rank = glue_batch_dims(&layer->out, rows, dim);
+    SEXP y = layer->n_extra ? VECTOR_ELT(out, 0) : out;
+    lam_to_doubles(lam_plan_output(plan, i), first, n, rank, dim, REAL(y));
+    for (int k = 0; k < layer->n_extra; k++)
+        lam_to_doubles(lam_plan_extra(plan, i, k), first, n, 2, (size_t[]){rows, layer->extra[k]},
+                       REAL(VECTOR_ELT(out, k + 1)));
+}
+
+/* The outputs of chosen layers (0-based, ascending or not) as a list of arrays; of a layer that tells
+ * its final states, a list of the output and these.  x is the input of layer `from`.  In training all samples pass at once, as one batch; otherwise some at a time, for all
  * outputs of a plan take room. */
 SEXP ffi_net_outputs(SEXP ptr, SEXP x, SEXP layers, SEXP from, SEXP training)
 {
     const lam_net *net = glue_get_net(ptr)->net;
-    size_t rows, d, dim[LAM_MAX_RANK + 1];
+    size_t rows, d;
     int start = (int)glue_count(from, "from");
     const float *values = glue_floats(x, &rows, &d, "x");
     const lam_shape *in = start == 0 ? &net->in : &net->layers[start - 1].out;
@@ -399,7 +458,7 @@ SEXP ffi_net_outputs(SEXP ptr, SEXP x, SEXP layers, SEXP from, SEXP training)
     R_xlen_t n = Rf_xlength(layers);
     SEXP out = PROTECT(Rf_allocVector(VECSXP, n));
     for (R_xlen_t i = 0; i < n; i++)
-        SET_VECTOR_ELT(out, i, glue_new_array(glue_batch_dims(&net->layers[INTEGER(layers)[i]].out, rows, dim), dim));
+        SET_VECTOR_ELT(out, i, new_outputs(&net->layers[INTEGER(layers)[i]], rows));
     SEXP plan_ptr = PROTECT(new_plan(ptr, net, batch, LAM_PLAN_KEEP, start, net->n_layers));
     lam_plan *plan = R_ExternalPtrAddr(plan_ptr);
     double asked = lam_seconds();
@@ -407,10 +466,8 @@ SEXP ffi_net_outputs(SEXP ptr, SEXP x, SEXP layers, SEXP from, SEXP training)
         lam_run run = {.rows = lam_least(rows - first, batch), .training = trains, .seed = net->seed, .step = net->batches};
         uint64_t mode = glue_enter();
         lam_plan_forward(plan, values + first * d, &run);
-        for (R_xlen_t i = 0; i < n; i++) {
-            int at = INTEGER(layers)[i], rank = glue_batch_dims(&net->layers[at].out, rows, dim);
-            lam_to_doubles(lam_plan_output(plan, at), first, run.rows, rank, dim, REAL(VECTOR_ELT(out, i)));
-        }
+        for (R_xlen_t i = 0; i < n; i++)
+            copy_outputs(plan, INTEGER(layers)[i], first, run.rows, rows, VECTOR_ELT(out, i));
         glue_leave(mode);
         ask_for_interrupt(&asked);
     }

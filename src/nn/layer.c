@@ -101,10 +101,13 @@ lam_status lam_layer_build(lam_layer *layer, const lam_shape *in, lam_error *err
 {
     layer->in = layer->out = *in;
     layer->in_count = lam_shape_count(in);
-    layer->n_weights = 0;
+    layer->n_weights = layer->n_extra = 0;
     layer->flags = 0;
+    layer->prepared = layer->mask_out = 0;
     layer->cache_row = layer->cache_fixed = layer->scratch_row = layer->scratch_fixed = 0;
     LAM_TRY(layer->type->build(layer, err));
+    if (layer->flags & LAM_LAYER_CARRIES_MASK)
+        layer->mask_out = layer->mask_in;
     layer->out_count = lam_shape_count(&layer->out);
     if (layer->out_count == 0 || layer->out_count > (size_t)1 << 40) {
         char text[128];

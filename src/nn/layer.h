@@ -9,7 +9,10 @@
  *   backward   given dy: dx (unless NULL) and the gradients of the weights
  * Prepare, forward and backward cannot fail and allocate nothing.  A batch may come in parts, each
  * with its own cache, one after the other or on several threads at once; a layer that must see the
- * whole batch together sets LAM_LAYER_WHOLE_BATCH. */
+ * whole batch together sets LAM_LAYER_WHOLE_BATCH.
+ *
+ * A mask says which steps of a sequence count: one byte a step, samples first.  A layer makes one
+ * (mask_out), carries it on, heeds it, or drops it. */
 #ifndef LAM_NN_LAYER_H
 #define LAM_NN_LAYER_H
 
@@ -29,6 +32,7 @@ typedef struct lam_weight {
     size_t count;
     size_t offset;          /* first element in the network's flat vectors; set by the network */
     bool trainable;         /* false for statistics that training does not reach by gradients */
+    bool state;             /* what a stateful layer remembers from batch to batch: saved, but no weight */
     lam_initializer init;
     lam_regularizer reg;
     lam_constraint constraint;
@@ -41,8 +45,13 @@ typedef struct lam_pass {
     const float *dy;        /* backward only: rows x out_count */
     float *dx;              /* backward only: rows x in_count, or NULL when nobody needs it.
                                dx may be the same memory as dy only for LAM_LAYER_INPLACE types */
+    const unsigned char *mask; /* rows x mask_in: 1 where the step counts; NULL: every step does */
+    unsigned char *mask_out; /* rows x mask_out, written by forward of a layer that makes a mask */
+    float *const *extra;    /* forward only: rows x layer->extra[i] numbers of each final state to tell,
+                               or NULL */
     float *weights;         /* the network's flat weights: weight w is at weights + w->offset.
-                               Only statistics may be written, and only where update_state is set */
+                               Only statistics may be written, and only where update_state is set,
+                               and states, where carry_state is */
     float *grads;           /* the same layout; backward overwrites its own (add == false) or adds;
                                NULL when no weight of the network is trained */
     bool add;
@@ -56,6 +65,7 @@ typedef struct lam_pass {
     bool backward_follows;  /* false: forward need keep nothing in the cache */
     bool training;          /* dropout, noise, batch statistics */
     bool update_state;      /* move running statistics (only ever set together with training) */
+    bool carry_state;       /* a stateful layer starts where the last batch ended */
     bool linear;            /* leave the layer's closing activation out, forward and backward: the
                                loss takes the weighted sums themselves */
     uint64_t seed, step;    /* for lam_rng: stream LAM_STREAM_LAYER(layer->index, k) */
@@ -71,7 +81,9 @@ enum {
     LAM_LAYER_WHOLE_BATCH = 8, /* the samples of a batch depend on each other */
     LAM_LAYER_MAXIMUM = 16, /* hands on the greatest of several inputs and honours pass->rectified */
     LAM_LAYER_RECTIFIES = 32, /* honours pass->rectify */
-    LAM_LAYER_ACTIVATION = 64 /* nothing but its closing activation, element by element */
+    LAM_LAYER_ACTIVATION = 64, /* nothing but its closing activation, element by element */
+    LAM_LAYER_CARRIES_MASK = 128, /* the mask that arrives leaves again */
+    LAM_LAYER_USES_MASK = 256 /* heeds the mask */
 };
 
 typedef struct lam_layer_type {
@@ -84,6 +96,8 @@ typedef struct lam_layer_type {
     void (*backward)(const struct lam_layer *layer, const lam_pass *pass);
     /* The activation that ends the layer, or NULL.  A layer that gives one honours pass->linear. */
     const lam_activation *(*closing)(const struct lam_layer *layer);
+    /* The weights have got their offsets: a layer with layers inside hands them on.  NULL: nothing to do. */
+    void (*placed)(struct lam_layer *layer);
     /* Frees what configure allocated inside config (not config itself); NULL if nothing. */
     void (*release)(struct lam_layer *layer);
 } lam_layer_type;
@@ -93,7 +107,9 @@ typedef struct lam_layer_type {
 typedef struct lam_layer {
     const lam_layer_type *type;
     char name[LAM_NAME_MAX];
-    int index;              /* position in the network, 0-based */
+    int index;              /* position in the network, 0-based; known to build */
+    int stream;             /* the first of its streams of random numbers that is the layer's: not 0 only
+                               for a layer within a layer */
     bool trainable;         /* false: frozen */
     void *config;
     lam_shape in, out;      /* without the batch */
@@ -101,6 +117,10 @@ typedef struct lam_layer {
     unsigned flags;         /* LAM_LAYER_*; build sets them */
     size_t cache_row, cache_fixed, scratch_row, scratch_fixed; /* bytes; build sets them */
     size_t prepared;        /* bytes; build sets them */
+    size_t mask_in;         /* steps a sample of the mask that arrives; 0: none */
+    size_t mask_out;        /* of the mask that leaves: build sets it where the layer makes one */
+    int n_extra;            /* final states that can be told beside the output; build sets them */
+    size_t extra[4];        /* numbers a sample of each */
     int n_weights;
     lam_weight weight[LAM_MAX_WEIGHTS];
     lam_regularizer activity; /* penalty on the outputs, divided by the batch size; the network
@@ -138,7 +158,7 @@ lam_status lam_args_activation(const lam_args *args, const char *name, lam_activ
 /* A fresh layer of that type, configured; *layer is zeroed first.  On failure nothing is held. */
 lam_status lam_layer_init(lam_layer *layer, const lam_layer_type *type, const lam_args *args,
                           lam_error *err);
-/* Sets in and in_count and calls the type's build; checks out. */
+/* Sets in and in_count and calls the type's build; checks out.  mask_in must be set before. */
 lam_status lam_layer_build(lam_layer *layer, const lam_shape *in, lam_error *err);
 void lam_layer_free(lam_layer *layer);
 
@@ -157,7 +177,7 @@ static inline float *lam_g(const lam_layer *layer, const lam_pass *pass, int i)
 
 static inline lam_rng lam_layer_rng(const lam_layer *layer, const lam_pass *pass, int k)
 {
-    return (lam_rng){.seed = pass->seed, .stream = LAM_STREAM_LAYER((uint32_t)layer->index, (uint32_t)k), .step = pass->step};
+    return (lam_rng){.seed = pass->seed, .stream = LAM_STREAM_LAYER((uint32_t)layer->index, (uint32_t)(layer->stream + k)), .step = pass->step};
 }
 
 #endif

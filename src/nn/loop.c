@@ -115,12 +115,19 @@ static void free_room(lam_loop *loop)
     lam_free(loop->y);
     lam_free(loop->w);
     lam_free(loop->scale);
+    lam_free(loop->counts);
     lam_free(loop->pred);
     lam_free(loop->value);
     lam_plan_free(loop->plan);
-    loop->x = loop->y = loop->w = loop->scale = loop->pred = NULL;
+    loop->x = loop->y = loop->w = loop->scale = loop->pred = loop->counts = NULL;
     loop->value = NULL;
     loop->plan = NULL;
+}
+
+/* Does a mask reach the loss? */
+static bool ends_masked(const lam_loop *loop)
+{
+    return loop->net->n_layers > 0 && loop->net->layers[loop->net->n_layers - 1].mask_out == loop->per;
 }
 
 /* Room for batches of `batch` samples. */
@@ -134,6 +141,8 @@ static lam_status make_room(lam_loop *loop, size_t batch, lam_error *err)
     LAM_TRY(new_floats(&loop->y, lam_mul(batch, loop->data->y_d), err));
     LAM_TRY(new_floats(&loop->w, rows, err));
     LAM_TRY(new_floats(&loop->scale, rows, err));
+    if (ends_masked(loop))
+        LAM_TRY(new_floats(&loop->counts, rows, err));
     LAM_TRY(new_floats(&loop->pred, lam_mul(rows, loop->d), err));
     LAM_TRY(lam_new(&p, rows, sizeof(double), "a batch", err));
     loop->value = p;
@@ -256,19 +265,38 @@ static void predict(lam_loop *loop, size_t rows)
         .rows = rows,
         .training = loop->training,
         .update_state = loop->kind == LAM_LOOP_TRAIN,
+        .carry_state = loop->kind != LAM_LOOP_PROBE,
         .linear_head = loop->fused,
         .seed = loop->net->seed,
         .step = loop->net->batches,
     };
     loop->output = lam_plan_forward(loop->plan, loop->input, &loop->run);
+    loop->mask = loop->counts ? lam_plan_mask(loop->plan) : NULL;
+    if (!loop->mask)
+        return;
+    for (size_t r = 0; r < rows * loop->per; r++) {
+        loop->counts[r] = loop->mask[r];
+        loop->w[r] = loop->data->w ? loop->w[r] * loop->counts[r] : loop->counts[r];
+    }
+}
+
+/* Rows that a mean divides by. */
+static size_t counted_rows(const lam_loop *loop, size_t n)
+{
+    if (!loop->mask)
+        return lam_loss_count(&loop->loss, n, loop->y_d, loop->target);
+    size_t count = 0;
+    for (size_t r = 0; r < n; r++)
+        count += loop->mask[r] && lam_loss_count(&loop->loss, 1, loop->y_d, loop->target + r * loop->y_d);
+    return count;
 }
 
 /* The batch's mean loss without penalties, and its gradient by the output. */
 static double score(lam_loop *loop, size_t rows)
 {
     size_t n = rows * loop->per;
-    const float *w = loop->data->w ? loop->w : NULL;
-    double counted = (double)lam_loss_count(&loop->loss, n, loop->y_d, loop->target);
+    const float *w = loop->data->w || loop->mask ? loop->w : NULL;
+    double counted = (double)counted_rows(loop, n);
     float each = loop->net->sum_loss || counted == 0 ? 1.0f : (float)(1.0 / counted);
     float *gradient = loop->kind != LAM_LOOP_TEST ? lam_plan_output_gradient(loop->plan) : NULL;
     if (gradient)
@@ -299,7 +327,7 @@ static void measure(lam_loop *loop, size_t rows)
         const lam_metric *m = &loop->metric[i];
         bool weighted = i >= loop->n_metrics - loop->n_weighted;
         m->type->update(m, rows * loop->per, loop->d, loop->y_d, loop->target, pred,
-                        weighted && loop->data->w ? loop->w : NULL, loop->state[i]);
+                        weighted && loop->data->w ? loop->w : loop->mask ? loop->counts : NULL, loop->state[i]);
     }
 }
 
@@ -310,7 +338,7 @@ static lam_status explode(lam_loop *loop, double loss, lam_error *err)
     char where[LAM_NAME_MAX + 32] = "the loss";
     lam_plan *probe = NULL;
     if (lam_plan_new(&probe, net, loop->from, net->n_layers, rows, LAM_PLAN_KEEP, NULL) == LAM_OK) {
-        loop->run.update_state = false;
+        loop->run.update_state = loop->run.carry_state = false;
         lam_plan_forward(probe, loop->input, &loop->run);
         int bad = lam_plan_first_bad(probe, rows);
         if (bad >= 0)

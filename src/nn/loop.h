@@ -33,6 +33,8 @@ typedef struct lam_loop {
     bool fused;             /* the loss takes the weighted sums: see lam_loss_type.logits_of */
     lam_loss loss;
     float *x, *y, *w, *scale, *pred;
+    float *counts;          /* with a mask at the end: 1 for rows that count, else 0 */
+    const unsigned char *mask; /* of the batch, a byte a row; NULL: all count */
     double *value;
     const float *target;   /* of the batch: in y, or where the data have it */
     const float *input;     /* of the batch under way */

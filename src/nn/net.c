@@ -36,6 +36,7 @@ static lam_status make_layer(lam_net *net, int i, const lam_layer_spec *spec, co
     snprintf(layer->name, sizeof layer->name, "%s", spec->name);
     if (activity.type)
         LAM_TRY(lam_regularizer_read(&activity, &layer->activity, err));
+    layer->mask_in = i > 0 ? layer[-1].mask_out : 0;
     LAM_TRY(lam_layer_build(layer, in, err));
     if (layer->activity.l1 != 0 || layer->activity.l2 != 0)
         layer->flags |= LAM_LAYER_NEEDS_Y;
@@ -43,6 +44,8 @@ static lam_status make_layer(lam_net *net, int i, const lam_layer_spec *spec, co
         layer->weight[w].offset = net->n;
         net->n = lam_mul(lam_add(net->n, layer->weight[w].count) / GRAIN + 1, GRAIN);
     }
+    if (type->placed)
+        type->placed(layer);
     return LAM_OK;
 }
 
@@ -178,6 +181,16 @@ lam_status lam_net_compile(lam_net *net, const lam_spec *optimizer, const lam_sp
 uint64_t lam_net_steps(const lam_net *net)
 {
     return net->batches / (net->optimizer.accumulation > 1 ? net->optimizer.accumulation : 1);
+}
+
+void lam_net_reset_states(lam_net *net)
+{
+    for (int i = 0; i < net->n_layers; i++)
+        for (int w = 0; w < net->layers[i].n_weights; w++) {
+            const lam_weight *weight = &net->layers[i].weight[w];
+            if (weight->state)
+                memset(net->weights + weight->offset, 0, weight->count * sizeof(float));
+        }
 }
 
 size_t lam_net_count(const lam_net *net)

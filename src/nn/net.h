@@ -45,6 +45,9 @@ void lam_net_free(lam_net *net);
 /* Initial weights; of a network that has some already: new ones, the optimizer's state forgotten. */
 lam_status lam_net_initialize(lam_net *net, uint64_t seed, lam_error *err);
 
+/* Stateful layers begin at zero again. */
+void lam_net_reset_states(lam_net *net);
+
 /* loss == NULL: the caller's own.  Starts the optimizer's state afresh.  On failure nothing
  * of an earlier compilation is lost. */
 lam_status lam_net_compile(lam_net *net, const lam_spec *optimizer, const lam_spec *loss,
@@ -52,7 +55,7 @@ lam_status lam_net_compile(lam_net *net, const lam_spec *optimizer, const lam_sp
 /* Optimizer steps taken so far (batches / accumulation). */
 uint64_t lam_net_steps(const lam_net *net);
 
-/* Numbers in the packed form: all weights in layer order, without gaps. */
+/* Numbers in the packed form: all weights and states in layer order, without gaps. */
 size_t lam_net_count(const lam_net *net);
 void lam_net_pack(const lam_net *net, const float *flat, float *packed);
 void lam_net_unpack(const lam_net *net, const float *packed, float *flat);

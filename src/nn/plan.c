@@ -238,6 +238,21 @@ static size_t widest(const lam_plan *plan, bool gradients)
     return lam_mul(most, lam_mul(plan->rows, sizeof(float)));
 }
 
+/* Masks are small: each is there for the whole batch. */
+static void place_masks(lam_plan *plan, lam_plan_kind kind, arena *a)
+{
+    for (int i = plan->from; i < plan->to; i++) {
+        const lam_layer *l = &plan->net->layers[i];
+        lam_step *step = &plan->step[i];
+        if (l->flags & LAM_LAYER_CARRIES_MASK)
+            step->mask = i > plan->from ? step[-1].mask : NULL;
+        else
+            step->mask = l->mask_out ? place(a, lam_mul(l->mask_out, plan->rows)) : NULL;
+        for (int k = 0; kind == LAM_PLAN_KEEP && k < l->n_extra; k++)
+            step->extra[k] = place(a, lam_mul(l->extra[k], lam_mul(plan->rows, sizeof(float))));
+    }
+}
+
 static void lay_out(lam_plan *plan, lam_plan_kind kind, arena *a)
 {
     float *shared[2] = {NULL, NULL};
@@ -249,6 +264,7 @@ static void lay_out(lam_plan *plan, lam_plan_kind kind, arena *a)
         place_caches(plan, s, a);
     }
     place_workrooms(plan, a);
+    place_masks(plan, kind, a);
     if (plan->backward) {
         plan->gradient[0] = place(a, widest(plan, true));
         plan->gradient[1] = place(a, widest(plan, true));
@@ -334,6 +350,7 @@ static lam_pass pass_of(const trip *t)
         .backward_follows = plan->backward,
         .training = t->run->training,
         .update_state = t->run->update_state && t->run->training,
+        .carry_state = t->run->carry_state,
         .seed = t->run->seed,
         .step = t->run->step,
         .first_row = t->run->first_row + t->first,
@@ -366,6 +383,10 @@ static void enter_layer(const trip *t, int i, lam_pass *pass)
     else
         pass->cache = t->lane < 0 ? plan->cache : plan->lane[t->lane].cache;
     pass->prepared = step->prepared;
+    pass->mask = i > plan->from && step[-1].mask ? step[-1].mask + t->first * plan->net->layers[i].mask_in : NULL;
+    bool makes_mask = step->mask && !(plan->net->layers[i].flags & LAM_LAYER_CARRIES_MASK);
+    pass->mask_out = makes_mask ? step->mask + t->first * plan->net->layers[i].mask_out : NULL;
+    pass->extra = step->extra[0] ? step->extra : NULL;
     pass->x = input_of(t, i);
     pass->y = output_of(t, i);
     pass->linear = t->run->linear_head && i == plan->net->n_layers - 1;
@@ -573,9 +594,19 @@ const float *lam_plan_backward(lam_plan *plan, const float *x, const lam_run *ru
     return plan->input_gradient ? plan->gradient[side] : NULL;
 }
 
+const unsigned char *lam_plan_mask(const lam_plan *plan)
+{
+    return plan->step[plan->to - 1].mask;
+}
+
 const float *lam_plan_output(const lam_plan *plan, int i)
 {
     return plan->step[i].y;
+}
+
+const float *lam_plan_extra(const lam_plan *plan, int i, int k)
+{
+    return plan->step[i].extra[k];
 }
 
 int lam_plan_first_bad(const lam_plan *plan, size_t rows)

@@ -21,6 +21,8 @@ typedef struct lam_step {
     char *cache;       /* for all parts; NULL where no way back follows */
     size_t cache_part; /* bytes of one part's cache */
     char *prepared;
+    unsigned char *mask;   /* the mask that leaves the layer, of the whole batch, or NULL */
+    float *extra[4];       /* final states, of a KEEP plan */
     bool rectified;    /* its rectifier's slope is left to the maximum behind it */
     bool rides;        /* a rectifier that the layer before it sees to */
 } lam_step;
@@ -67,6 +69,7 @@ typedef struct lam_run {
     size_t rows;
     size_t first_row;      /* number of the first sample within its batch */
     bool training, update_state, linear_head;
+    bool carry_state;      /* stateful layers go on where the last batch ended */
     uint64_t seed, step;
 } lam_run;
 
@@ -77,8 +80,12 @@ const float *lam_plan_forward(lam_plan *plan, const float *x, const lam_run *run
 const float *lam_plan_backward(lam_plan *plan, const float *x, const lam_run *run, bool add);
 float *lam_plan_output_gradient(lam_plan *plan);
 
-/* Of a KEEP plan: the output of layer i. */
+/* The mask that leaves the last layer: rows x its mask_out; NULL: every step counts. */
+const unsigned char *lam_plan_mask(const lam_plan *plan);
+
+/* Of a KEEP plan: the output of layer i, and its final state k. */
 const float *lam_plan_output(const lam_plan *plan, int i);
+const float *lam_plan_extra(const lam_plan *plan, int i, int k);
 /* Of a KEEP plan: the first layer whose output (or weights) holds a number that is not finite; -1 if
  * none. */
 int lam_plan_first_bad(const lam_plan *plan, size_t rows);
