@@ -9,6 +9,9 @@
 #include "nn/layer.h"
 #include "unit.h"
 
+/* Examples leave out what they do not need. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
 enum { LAYER_ARGS = 12 };
 
 typedef struct example example;
@@ -21,6 +24,8 @@ struct example {
     lam_shape in, out;
     reference_fn reference;
     lam_arg arg[LAYER_ARGS]; /* ended by a NULL name */
+    size_t mask;             /* steps of the mask that arrives; 0: none.  Tried without it too */
+    void (*inputs)(const example *ex, size_t n, float *x); /* NULL: numbers from -2 to 2 */
 };
 
 void layer_examples(const example *ex, size_t n);
@@ -69,6 +74,13 @@ void layer_weights(const named_weight *w, size_t n);
     {                                                                                              \
         name, LAM_ARG_STRINGS, 1, NULL, (const char *const[]){value}, NULL                         \
     }
+/* A nested list of arguments, and a spec, list(type =, config = list(...)). */
+#define LIST(name, ...)                                                                            \
+    {                                                                                              \
+        name, LAM_ARG_LIST, sizeof((const lam_arg[]){__VA_ARGS__}) / sizeof(lam_arg), NULL, NULL,  \
+            (const lam_arg[]){__VA_ARGS__}                                                         \
+    }
+#define SPEC(name, type_name, ...) LIST(name, STRING("type", type_name), LIST("config", __VA_ARGS__))
 #define SHAPE(...)                                                                                 \
     {                                                                                              \
         sizeof((const size_t[]){__VA_ARGS__}) / sizeof(size_t),                                    \
@@ -176,6 +188,8 @@ typedef struct bench {
     size_t n_x, n_y, n_w;
     float *x, *y, *dy, *dx, *weights, *grads;
     double *x_d, *w_d, *y_d, *want_dx, *want_dw;
+    unsigned char *mask; /* of the second sample nothing counts, of the others some steps */
+    float *extra[4];
 } bench;
 
 bool set_up(bench *b, const example *ex, size_t rows, bool training, bool linear);

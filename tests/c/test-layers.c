@@ -53,25 +53,36 @@ static void fill_smooth(float *x, size_t n)
             x[i] += 0.05f;
 }
 
+static void fill_mask(bench *b)
+{
+    size_t steps = b->layer.mask_in;
+    for (size_t i = 0; i < b->pass.rows * steps; i++)
+        b->mask[i] = i / steps != 1 && unit_uniform(0, 1) < 0.7;
+    b->pass.mask = steps ? b->mask : NULL;
+}
+
 bool set_up(bench *b, const example *ex, size_t rows, bool training, bool linear)
 {
     lam_error err = {0};
     lam_args args = args_of(ex);
     memset(b, 0, sizeof *b);
     b->ex = ex;
-    if (lam_layer_init(&b->layer, lam_layer_type_find(ex->type), &args, &err) != LAM_OK ||
-        lam_layer_build(&b->layer, &ex->in, &err) != LAM_OK) {
+    lam_status status = lam_layer_init(&b->layer, lam_layer_type_find(ex->type), &args, &err);
+    b->layer.index = 2;
+    b->layer.mask_in = ex->mask;
+    if (status != LAM_OK || lam_layer_build(&b->layer, &ex->in, &err) != LAM_OK) {
         unit_fail(__FILE__, __LINE__, "%s: %s", ex->type, err.message);
         lam_layer_free(&b->layer);
         return false;
     }
     lam_layer *layer = &b->layer;
-    layer->index = 2;
     b->n_w = GAP;
     for (int i = 0; i < layer->n_weights; i++) {
         layer->weight[i].offset = b->n_w;
         b->n_w += layer->weight[i].count + GAP;
     }
+    if (layer->type->placed)
+        layer->type->placed(layer);
     b->n_x = rows * layer->in_count;
     b->n_y = rows * layer->out_count;
     b->x = room(b->n_x, sizeof(float));
@@ -85,18 +96,27 @@ bool set_up(bench *b, const example *ex, size_t rows, bool training, bool linear
     b->w_d = room(b->n_w, sizeof(double));
     b->want_dw = room(b->n_w, sizeof(double));
     b->y_d = room(b->n_y, sizeof(double));
+    b->mask = room(rows * layer->mask_in, 1);
+    for (int i = 0; i < layer->n_extra; i++)
+        b->extra[i] = room(rows * layer->extra[i], sizeof(float));
     b->pass = (lam_pass){.rows = rows,
                          .weights = b->weights,
                          .training = training,
                          .linear = linear,
                          .seed = 1234567,
                          .step = 5,
-                         .first_row = 3};
+                         .first_row = 3,
+                         .mask_out = room(rows * layer->mask_out, 1),
+                         .extra = layer->n_extra ? b->extra : NULL};
     b->pass.cache = room(layer->cache_row * rows + layer->cache_fixed, 1);
     b->pass.scratch = room(layer->scratch_row * rows + layer->scratch_fixed, 1);
     b->pass.prepared = aligned_alloc(LAM_ALIGN, (layer->prepared / LAM_ALIGN + 1) * LAM_ALIGN);
 
-    fill_smooth(b->x, b->n_x);
+    if (ex->inputs)
+        ex->inputs(ex, b->n_x, b->x);
+    else
+        fill_smooth(b->x, b->n_x);
+    fill_mask(b);
     unit_fill(b->dy, b->n_y, -1, 1);
     unit_fill(b->weights, b->n_w, -0.7, 0.7);
     for (int i = 0; i < layer->n_weights; i++)
@@ -114,7 +134,8 @@ void tear_down(bench *b)
     lam_layer_free(&b->layer);
     void *blocks[] = {b->x,       b->dx,  b->y,       b->dy,  b->weights,    b->grads,       b->x_d,
                       b->want_dx, b->w_d, b->want_dw, b->y_d, b->pass.cache, b->pass.scratch,
-                      b->pass.prepared};
+                      b->pass.prepared, b->mask, b->pass.mask_out, b->extra[0], b->extra[1], b->extra[2],
+                      b->extra[3]};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         free(blocks[i]);
 }
@@ -253,13 +274,15 @@ static void restore(bench *b, const float *dy)
 }
 
 /* The definition's differences take the time: they are worked out once for all machine tiers. */
-static void check_example(const example *ex, size_t rows, bool training, bool linear)
+static void check_example(const example *ex, size_t rows, bool training, bool linear, bool masked)
 {
     bench b;
     lam_error err;
     lam_tier_id best = lam_tier();
     if (!set_up(&b, ex, rows, training, linear))
         return;
+    if (!masked)
+        b.pass.mask = NULL;
     if (!linear || (b.layer.type->closing && b.layer.type->closing(&b.layer))) {
         CHECK(lam_shape_equal(&b.layer.out, &ex->out));
         bool in_place = b.layer.flags & LAM_LAYER_INPLACE;
@@ -291,8 +314,8 @@ static void check_in_every_way(const example *ex)
 {
     static const size_t rows[] = {1, 2, 5};
     for (int i = 0; i < 3; i++)
-        for (int mode = 0; mode < 4; mode++)
-            check_example(ex, rows[i], mode & 1, mode & 2);
+        for (int mode = 0; mode < (ex->mask ? 8 : 4); mode++)
+            check_example(ex, rows[i], mode & 1, mode & 2, mode & 4);
 }
 
 TEST(every_layer_keeps_its_definition_and_its_gradients)
@@ -339,6 +362,7 @@ static lam_status try_layer(const example *ex, lam_error *err)
     lam_args args = args_of(ex);
     lam_status status = lam_layer_init(&layer, lam_layer_type_find(ex->type), &args, err);
     if (status == LAM_OK) {
+        layer.mask_in = ex->mask;
         status = lam_layer_build(&layer, &ex->in, err);
         lam_layer_free(&layer);
     }
