@@ -1,6 +1,6 @@
 # lamina beside its peers: samples per second in training, all in one run.
 #
-#   Rscript bench/bench.R [rounds = 3] [seconds = 2] [workloads = W1,W2,W3,W4,W5,W7] [packages = all]
+#   Rscript bench/bench.R [rounds = 3] [seconds = 2] [workloads = W1,W2,W3,W4,W5,W6,W6g,W7] [packages = all]
 #
 # A workload with a p behind it (W4p) is prediction at batches of 256 rows. seconds = 0 trains one whole
 # epoch, for the peak of memory.
@@ -16,7 +16,7 @@
 args <- commandArgs(TRUE)
 rounds <- if (length(args) >= 1) as.integer(args[1]) else 3L
 seconds <- if (length(args) >= 2) as.numeric(args[2]) else 2
-chosen <- if (length(args) >= 3) strsplit(args[3], ",")[[1]] else c("W1", "W2", "W3", "W4", "W5", "W7")
+chosen <- if (length(args) >= 3) strsplit(args[3], ",")[[1]] else c("W1", "W2", "W3", "W4", "W5", "W6", "W6g", "W7")
 packages <- if (length(args) >= 4) strsplit(args[4], ",")[[1]] else {
   c("lamina", "torch", "torch-last", "torch-openmp", "torch-last-openmp", "sklearn", "ANN2", "RSNNS", "deepnet", "nnet")
 }

@@ -25,6 +25,8 @@ SHAPES = {  # samples, inputs, hidden, outputs, batch, optimizer, rate, dropout
     "W3": (60000, 784, (512, 512), 10, 128, "rmsprop", 1e-3, 0.2),
     "W4": (12000, (1, 28, 28), None, 10, 128, "adam", 1e-3, 0.0),
     "W5": (5000, (3, 32, 32), None, 10, 64, "adam", 1e-3, 0.0),
+    "W6": (2500, 80, None, 1, 32, "adam", 1e-3, 0.0),
+    "W6g": (2500, 80, None, 1, 32, "adam", 1e-3, 0.0),
     "W7": (60000, 784, (128, 64, 32, 64, 128), 784, 256, "adam", 1e-3, 0.0),
 }
 n, d, hidden, outputs, batch, optimizer, rate, dropout = SHAPES[workload]
@@ -32,6 +34,8 @@ if predicts:
     batch = 256
 rng = np.random.default_rng(1)
 x = rng.random((n, *d) if isinstance(d, tuple) else (n, d), dtype=np.float32)
+if workload in ("W6", "W6g"):
+    x = rng.integers(0, 10000, (n, d))
 y = x if workload == "W7" else rng.integers(0, max(outputs, 2), n)
 
 
@@ -62,7 +66,23 @@ def timed(epoch, samples):
             return best
 
 
+def torch_recurrent(nn):
+    class Last(nn.Module):
+        """The output of the last step."""
+
+        def __init__(self):
+            super().__init__()
+            self.layer = (nn.LSTM if workload == "W6" else nn.GRU)(128, 128, batch_first=True)
+
+        def forward(self, steps):
+            return self.layer(steps)[0][:, -1]
+
+    return [nn.Embedding(10000, 128), Last(), nn.Linear(128, 1)]
+
+
 def torch_layers(nn):
+    if workload in ("W6", "W6g"):
+        return torch_recurrent(nn)
     if workload == "W4":
         return [nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25),
                 nn.Flatten(), nn.Linear(9216, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 10)]
@@ -107,7 +127,7 @@ def with_torch():
     else:
         loss, target = nn.CrossEntropyLoss(), torch.tensor(y)
     steps = (n + batch - 1) // batch
-    most = min(steps, {"W3": 100, "W4": 10, "W5": 10, "W7": 100}.get(workload, steps)) if seconds > 0 else steps
+    most = min(steps, {"W3": 100, "W4": 10, "W5": 10, "W6": 20, "W6g": 20, "W7": 100}.get(workload, steps)) if seconds > 0 else steps
 
     def epoch():
         order = torch.randperm(n)
@@ -138,7 +158,7 @@ def with_sklearn():
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
     warnings.simplefilter("ignore", ConvergenceWarning)
-    if isinstance(d, tuple) or predicts:
+    if hidden is None or predicts:
         raise ImportError
     part = min(n, 12800)
     kind = MLPRegressor if workload == "W7" else MLPClassifier

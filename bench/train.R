@@ -14,7 +14,7 @@ workload <- workloads[[name]]
 workload$predicts <- name != args[2]
 if (is.null(workload$part)) workload$part <- 12800
 if (seconds == 0) workload$part <- Inf
-dense <- length(workload$d) == 1 && workload$outputs != workload$d && !workload$predicts
+dense <- !is.null(workload$hidden) && workload$outputs != workload$d && !workload$predicts
 
 # A number of MB that Linux keeps about this process: VmRSS now, VmHWM at its peak.
 memory <- function(what) {

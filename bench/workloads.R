@@ -7,6 +7,8 @@ workloads <- list(
   W3 = list(n = 60000, d = 784, hidden = c(512, 512), outputs = 10, batch = 128, optimizer = "rmsprop", rate = 1e-3, dropout = 0.2),
   W4 = list(n = 12000, d = c(28, 28, 1), outputs = 10, batch = 128, optimizer = "adam", rate = 1e-3, part = 2560),
   W5 = list(n = 5000, d = c(32, 32, 3), outputs = 10, batch = 64, optimizer = "adam", rate = 1e-3, part = 1280),
+  W6 = list(n = 2500, d = 80, tokens = 10000, outputs = 1, batch = 32, optimizer = "adam", rate = 1e-3),
+  W6g = list(n = 2500, d = 80, tokens = 10000, outputs = 1, batch = 32, optimizer = "adam", rate = 1e-3),
   W7 = list(n = 60000, d = 784, hidden = c(128, 64, 32, 64, 128), outputs = 784, batch = 256, optimizer = "adam", rate = 1e-3, dropout = 0)
 )
 
@@ -32,7 +34,9 @@ hidden_layers <- list(
       lamina::layer_max_pooling_2d(model, c(2, 2))
     }
     model |> lamina::layer_flatten() |> lamina::layer_dense(128, activation = "relu")
-  }
+  },
+  W6 = function(model) model |> lamina::layer_embedding(10000, 128) |> lamina::layer_lstm(128),
+  W6g = function(model) model |> lamina::layer_embedding(10000, 128) |> lamina::layer_gru(128)
 )
 
 lamina_model <- function(w, name) {
@@ -54,6 +58,7 @@ lamina_model <- function(w, name) {
 simulate <- function(w, n = w$n) {
   set.seed(1)
   x <- array(runif(n * prod(w$d)), c(n, w$d))
+  if (!is.null(w$tokens)) x <- floor(x * w$tokens)
   list(x = x, y = if (w$outputs == prod(w$d)) x else sample.int(max(w$outputs, 2), n, replace = TRUE) - 1L)
 }
 
@@ -64,7 +69,7 @@ trainers <- list( # part: as many of the samples are timed
     n <- if (w$predicts) 2560 else min(w$n, w$part)
     data <- simulate(w, n)
     model <- lamina_model(w, name)
-    epochs <- if (w$n < 5000) 30 else if (is.null(w$hidden)) 1 else 5
+    epochs <- if (is.null(w$hidden)) 1 else if (w$n < 5000) 30 else 5
     train <- function() suppressMessages(lamina::fit(model, data$x, data$y, batch_size = w$batch, epochs = epochs, verbose = 0))
     predict_all <- function() stats::predict(model, data$x, batch_size = 256)
     if (w$predicts) list(samples = n, run = predict_all) else list(samples = n * epochs, run = train)
