@@ -90,25 +90,34 @@ layer_normalization <- function(object, axis = -1L, mean = NULL, variance = NULL
 #' Let a layer learn from data before training
 #'
 #' Finds what a preprocessing layer needs to know: for [layer_normalization()] the mean and the
-#' variance (the mean of the squared deviations) of the data, in double precision. What an earlier
-#' `adapt()` found is replaced. The layer is changed in place, also when it is part of a model.
+#' variance (the mean of the squared deviations) of the data, in double precision; for
+#' [layer_text_vectorization()] the vocabulary of the texts, by falling frequency (ties by falling
+#' order of their UTF-8 bytes, as Keras) up to `max_tokens`, and for `"tf_idf"` its weights. What an
+#' earlier `adapt()` found is replaced. The layer is changed in place, also when it is part of a model.
 #'
-#' @param object A layer of [layer_normalization()].
+#' @param object A layer of [layer_normalization()] or [layer_text_vectorization()].
 #' @param data Numbers with the samples first: a matrix, an array, a data frame, or a vector of
-#'   samples of one number.
+#'   samples of one number. For a text layer a character vector, or a dataset or (with `steps`)
+#'   function that gives batches of texts.
 #' @param ... Not used.
 #' @param batch_size Samples per step, 32 when `NULL`; it matters only together with `steps`.
 #' @param steps How many batches of `data` to look at; `NULL`: all.
 #' @return The layer, invisibly.
 #' @section Errors:
 #' `lamina_error_argument` for a layer that learns nothing this way, `lamina_error_data` for missing
-#' or infinite numbers, `lamina_error_shape` when `data` lack the layer's dimensions.
+#' or infinite numbers and for texts that are missing or not UTF-8, `lamina_error_shape` when `data` lack
+#' the layer's dimensions, `lamina_error_state` for a text layer that was made with a vocabulary or whose
+#' model is built for another size.
 #' @family preprocessing layers
 #' @examples
 #' layer <- layer_normalization(input_shape = 2)
 #' adapt(layer, cbind(c(1, 2, 3), c(10, 20, 30)))
 #' model <- keras_model_sequential(layers = list(layer))
 #' get_weights(model)
+#'
+#' vectorize <- layer_text_vectorization()
+#' adapt(vectorize, c("to be or not to be", "that is the question"))
+#' vectorize("to be the question")
 #' @export
 adapt <- function(object, data, ..., batch_size = NULL, steps = NULL) {
   UseMethod("adapt")
@@ -116,7 +125,7 @@ adapt <- function(object, data, ..., batch_size = NULL, steps = NULL) {
 
 #' @export
 adapt.default <- function(object, data, ..., batch_size = NULL, steps = NULL) {
-  abort_argument("object", "a layer of layer_normalization()", describe(object))
+  abort_argument("object", "a layer of layer_normalization() or layer_text_vectorization()", describe(object))
 }
 
 #' @export

@@ -67,6 +67,9 @@ compose <- function(object, layer, call = rlang::caller_env()) {
   if (inherits(object, "lamina_model")) {
     return(add_layer(object, layer, call = call))
   }
+  if (is_front(layer) && (is.character(object) || is.factor(object) || is.list(object))) {
+    return(vectorize_text(layer_self(layer), object, call))
+  }
   hint <- if (is.numeric(object) && length(object) == 1L) {
     c(i = "The first argument is the model; name the others, as in layer_dense(units = 8).")
   }
