@@ -107,6 +107,7 @@ source_feed <- function(model, source, decoder = NULL, guess = FALSE, class_weig
     }
     y <- as_targets(batch[[2L]], model, decoder, call = call)
     n <- sample_count(x)
+    check_one_batch(model, n, arg, call)
     check_sample_count(y, n, "y", call)
     w <- sample_weights(y, model, decoder, class_weight, if (length(batch) == 3L) batch[[3L]], n, call = call)
     new_data(x, y, w, call = call)

@@ -13,7 +13,7 @@ SLICE_SECONDS <- 0.05
 #' @param y Targets: numbers, a factor, a logical vector, or a matrix with one row a sample. Classes
 #'   count from 0, as in Keras; 1 to K is accepted, with a message, where it can mean nothing else.
 #' @param ... Not used: unknown arguments are refused.
-#' @param batch_size Samples a step; 32 when `NULL`.
+#' @param batch_size Samples a step; when `NULL` 32, or the batch size of a stateful model.
 #' @param epochs Last epoch; the number of epochs when `initial_epoch` is 1.
 #' @param callbacks A `callback_*()` object or a list of them.
 #' @param validation_split Fraction of the data, taken from the end before shuffling, that is not
@@ -69,7 +69,7 @@ fit.lamina_model <- function(object, x = NULL, y = NULL, ..., batch_size = NULL,
     verbose <- "auto"
   }
   settings <- list(
-    batch_size = check_count(if (is.null(batch_size)) 32 else batch_size, arg = "batch_size"),
+    batch_size = resolve_batch_size(object, batch_size),
     epochs = check_count(epochs),
     initial_epoch = check_count(initial_epoch, max = epochs),
     shuffle = check_flag(shuffle),
@@ -78,9 +78,11 @@ fit.lamina_model <- function(object, x = NULL, y = NULL, ..., batch_size = NULL,
     validation_freq = check_validation_freq(validation_freq),
     verbose = resolve_verbose(verbose)
   )
-  settings$validation_batch <- check_count(
-    if (is.null(validation_batch_size)) settings$batch_size else validation_batch_size, arg = "validation_batch_size"
-  )
+  settings$validation_batch <- if (is.null(validation_batch_size)) {
+    settings$batch_size
+  } else {
+    resolve_batch_size(object, validation_batch_size, "validation_batch_size")
+  }
   callbacks <- as_callbacks(callbacks)
   call <- rlang::current_env()
   feed <- undo_on_error(object, {
@@ -93,6 +95,7 @@ fit.lamina_model <- function(object, x = NULL, y = NULL, ..., batch_size = NULL,
     feed$validation <- validation_feed(object, feed, validation_data, settings$validation_steps, call)
     with_loops(object, feed, settings)
   })
+  warn_shuffled(object, if (is_dataset(x)) settings$shuffle && x$shuffle else settings$shuffle && !is.function(x))
   invisible(train(object, feed, settings, callbacks))
 }
 
@@ -121,6 +124,8 @@ array_feed <- function(model, x, y, split, class_weight, sample_weight, call) {
   if (n_train == 0 || (split > 0 && n_train == n)) {
     abort_argument("validation_split", "a fraction that leaves samples on both sides", sprintf("%g of %d samples", split, n), call = call)
   }
+  check_whole_batches(model, n_train, call = call)
+  check_whole_batches(model, n - n_train, "validation_split", call)
   decoder <- target_decoder(y, model, guess = TRUE)
   y <- as_targets(y, model, decoder, call = call)
   check_sample_count(y, n, "y", call)
@@ -203,6 +208,7 @@ batch_feed <- function(model, x, settings, split, class_weight, call) {
     abort_argument("validation_split", sprintf("0 when `x` is a %s", if (is_dataset(x)) "dataset" else "function"),
                    describe(split), hint = c(i = "Use `validation_data`."), call = call)
   }
+  check_dataset_batches(model, x, settings$steps, call = call)
   source <- batch_source(x, settings$steps, settings$shuffle, "steps_per_epoch", call = call)
   source_feed(model, source, guess = !is_dataset(x), class_weight = source_class_weight(x, class_weight, call), call = call)
 }
@@ -210,6 +216,7 @@ batch_feed <- function(model, x, settings, split, class_weight, call) {
 # The validation part: held-out rows of the same data, or data of its own.
 validation_feed <- function(model, feed, validation_data, steps, call) {
   if (gives_batches(validation_data)) {
+    check_dataset_batches(model, validation_data, steps, "validation_data", call)
     source <- batch_source(validation_data, steps, steps_arg = "validation_steps", arg = "validation_data", call = call)
     return(source_feed(model, source, feed$decoder, arg = "validation_data", call = call))
   }
@@ -228,6 +235,7 @@ validation_feed <- function(model, feed, validation_data, steps, call) {
 test_data <- function(model, x, y, sample_weight, decoder, call, args = c("x", "y", "sample_weight")) {
   x <- prepare_inputs(model, x, args[1L], call)
   n <- sample_count(x)
+  check_whole_batches(model, n, args[1L], call)
   y <- as_targets(y, model, decoder, args[2L], call)
   check_sample_count(y, n, args[2L], call, args[1L])
   w <- check_sample_weight(sample_weight, n, call, args[3L])
@@ -240,10 +248,10 @@ check_own_loss <- function(model, feed) {
   if (is.null(own)) {
     return(invisible())
   }
-  n <- min(feed$n, 8)
+  n <- if (is.null(model$state_batch)) min(feed$n, 8) else model$state_batch
   loop <- new_loop(model, feed, n, "test", metrics = FALSE)
   .Call(ffi_loop_start, loop, FALSE, 1)
-  batch <- .Call(ffi_loop_forward, loop)
+  batch <- holding_states(model, .Call(ffi_loop_forward, loop))
   check_custom_loss(own, batch$y_true, batch$y_pred)
 }
 

@@ -30,7 +30,7 @@ compute_gradients <- function(model, x, y, sample_weight = NULL, training = FALS
     if (is.null(model$compiled$own_loss)) {
       .Call(ffi_loop_probe, new_loop(model, data, data$n, "probe", metrics = FALSE), training)
     } else {
-      own_loss_gradients(model, x, data, training)
+      holding_states(model, own_loss_gradients(model, x, data, training))
     }
   })
   flags <- weight_trainable(model)
@@ -55,7 +55,8 @@ own_loss_gradients <- function(model, x, data, training) {
 #' @param x Inputs, as for [predict()][predict.lamina_model].
 #' @param layers Names or positions of layers; the last one when `NULL`.
 #' @param training `TRUE`: layers behave as in training.
-#' @return The array of one layer, or a named list of arrays for several.
+#' @return The array of one layer, or a named list of arrays for several. A recurrent layer with
+#'   `return_state = TRUE` gives a list: its output and its final states.
 #' @family model verbs
 #' @examples
 #' model <- keras_model_sequential(input_shape = 2) |>

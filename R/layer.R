@@ -4,8 +4,8 @@
 
 # Makes a layer of the core's `type` and, when `object` is a model, appends it.
 #   config  the core's arguments, by name
-#   ...     what every layer takes besides: name, input_shape, batch_size, batch_input_shape,
-#           dtype, trainable
+#   ...     what every layer takes besides: name, input_shape, batch_size, batch_input_shape (or
+#           batch_shape), dtype, trainable
 #   class   Keras' class name, for summary() and automatic names
 create_layer <- function(object, type, config, ..., class, call = rlang::caller_env()) {
   common <- layer_arguments(list(...), call = call)
@@ -16,6 +16,7 @@ create_layer <- function(object, type, config, ..., class, call = rlang::caller_
   self$name <- common$name
   self$trainable <- common$trainable
   self$input_shape <- common$input_shape
+  self$batch_size <- common$batch_size
   self$config <- config$plain
   self$functions <- config$functions
   self$values <- NULL
@@ -39,20 +40,24 @@ layer_self <- function(layer) attr(layer, "self", exact = TRUE)
 is_layer <- function(x) inherits(x, "lamina_layer")
 
 layer_arguments <- function(dots, call) {
-  known <- c("name", "input_shape", "batch_size", "batch_input_shape", "dtype", "trainable")
+  known <- c("name", "input_shape", "batch_size", "batch_input_shape", "batch_shape", "dtype", "trainable")
   check_no_dots(dots, known, call = call)
   if (!is.null(dots$dtype) && !identical(dots$dtype, "float32")) {
     abort_argument("dtype", "\"float32\"", describe(dots$dtype), call = call)
   }
   shape <- dots$input_shape
-  if (!is.null(dots$batch_input_shape)) {
-    shape <- as.list(dots$batch_input_shape)[-1L]
+  batch_size <- dots$batch_size
+  batch_shape <- if (is.null(dots$batch_input_shape)) dots$batch_shape else dots$batch_input_shape
+  if (!is.null(batch_shape)) {
+    parts <- split_batch_shape(batch_shape)
+    shape <- parts$shape
+    batch_size <- parts$batch_size
   }
-  check_count(dots$batch_size, allow_null = TRUE, arg = "batch_size", call = call)
   list(
     name = check_string(dots$name, allow_null = TRUE, arg = "name", call = call),
     trainable = check_flag(if (is.null(dots$trainable)) TRUE else dots$trainable, arg = "trainable", call = call),
-    input_shape = check_shape(shape, allow_null = TRUE, arg = "input_shape", call = call)
+    input_shape = check_shape(shape, allow_null = TRUE, arg = "input_shape", call = call),
+    batch_size = check_count(batch_size, allow_null = TRUE, arg = "batch_size", call = call)
   )
 }
 
@@ -79,7 +84,8 @@ compose <- function(object, layer, call = rlang::caller_env()) {
 # What the core is told about a layer.
 layer_spec <- function(layer) {
   self <- layer_self(layer)
-  list(type = self$type, name = self$name, trainable = self$trainable, config = self$config)
+  config <- with_batch_size(self$config, self$model$batch_size)
+  list(type = self$type, name = self$name, trainable = self$trainable, config = config)
 }
 
 # ---- what users read off a layer ----------------------------------------------------------------
@@ -95,6 +101,7 @@ layer_members <- list(
   },
   get_weights = function(self) function() layer_weights(self),
   set_weights = function(self) function(weights) set_layer_weights(self, weights),
+  reset_states = function(self) function() reset_layer_states(self),
   count_params = function(self) function() sum(vapply(layer_weights(self), length, 0)),
   weights = function(self) layer_weights(self),
   activation = function(self) {

@@ -2,6 +2,7 @@
 #
 # Everything that matters is in plain R values, so saveRDS() and friends keep it:
 #   name, stack (the layers), shape (of the input, or NULL), spec_* (what was compiled)
+#   batch_size (given with the input, or NULL), state_batch (see stateful.R)
 #   state   weights, optimizer state, seed and position of the random numbers, as the core gave them
 #   epoch   epochs trained so far; resume: the next fit() goes on with the model's own random stream
 #   history of the last fit(); own: some activation is an R function
@@ -20,9 +21,9 @@
 #' @param name Name of the model; `"sequential"` when `NULL`.
 #' @param ... Not used: further arguments of keras3 are refused.
 #' @param input_dtype,input_batch_size,input_sparse,input_ragged,input_batch_shape,input_name,input_tensor,input_optional
-#'   For scripts written for keras3: `input_batch_shape` gives the input shape after the batch size;
-#'   the others must be left at their defaults, except that a batch size and a name are accepted and
-#'   have no effect.
+#'   For scripts written for keras3: `input_batch_shape` gives the batch size, which stateful layers
+#'   need (see [reset_states()]), and the shape of the input; `input_batch_size` the batch size alone.
+#'   A name and a type are accepted and have no effect; the others must be left at their defaults.
 #' @param trainable `FALSE` freezes every layer.
 #' @param layers A list (or [c()]) of layers.
 #' @return An object of class `lamina_sequential`, an environment.
@@ -54,13 +55,17 @@ keras_model_sequential <- function(input_shape = NULL, name = NULL, ..., input_d
     input_shape <- NULL
   }
   if (!is.null(input_batch_shape)) {
-    input_shape <- as.list(input_batch_shape)[-1L]
+    parts <- split_batch_shape(input_batch_shape)
+    input_shape <- parts$shape
+    input_batch_size <- parts$batch_size
   }
   model <- new.env(parent = emptyenv())
   class(model) <- c("lamina_sequential", "lamina_model")
   model$name <- check_string(if (is.null(name)) "sequential" else name, arg = "name")
   model$stack <- list()
   model$shape <- check_shape(input_shape, allow_null = TRUE)
+  model$batch_size <- check_count(input_batch_size, allow_null = TRUE)
+  model$state_batch <- NULL
   model$ptr <- NULL
   model$info <- NULL
   model$state <- NULL
@@ -84,21 +89,28 @@ keras_model_sequential <- function(input_shape = NULL, name = NULL, ..., input_d
 #' `layer_input()` are the same.
 #'
 #' @param shape Shape of one sample.
-#' @param batch_size,dtype Accepted for keras3 scripts; must be `NULL` or a batch size, and `NULL` or
-#'   `"float32"`.
-#' @param ... Not used.
+#' @param batch_size The number of samples in every batch, which stateful layers need: see
+#'   [reset_states()]. `NULL`: any.
+#' @param dtype `NULL`, `"float32"` or `"int32"`.
+#' @param ... `name` (has no effect) and `batch_shape`, the batch size and the shape in one.
 #' @return An object to put first into `keras_model_sequential(layers = )`.
 #' @family layers
 #' @examples
 #' keras_model_sequential(layers = list(keras_input(shape = 4), layer_dense(units = 2)))
 #' @export
 keras_input <- function(shape = NULL, batch_size = NULL, dtype = NULL, ...) {
-  check_no_dots(list(...), "name")
-  check_count(batch_size, allow_null = TRUE)
+  dots <- list(...)
+  check_no_dots(dots, c("name", "batch_shape"))
+  if (!is.null(dots$batch_shape)) {
+    parts <- split_batch_shape(dots$batch_shape)
+    shape <- parts$shape
+    batch_size <- parts$batch_size
+  }
   if (!is.null(dtype) && !dtype %in% c("float32", "int32")) {
     abort_argument("dtype", "\"float32\"", describe(dtype))
   }
-  structure(list(shape = check_shape(shape)), class = "lamina_input")
+  input <- list(shape = check_shape(shape), batch_size = check_count(batch_size, allow_null = TRUE))
+  structure(input, class = "lamina_input")
 }
 
 #' @rdname keras_input
@@ -113,7 +125,7 @@ is_built <- function(model) !is.null(.subset2(model, "info"))
 
 add_layer <- function(model, layer, call = rlang::caller_env()) {
   if (inherits(layer, "lamina_input")) {
-    return(set_input_shape(model, layer$shape, call = call))
+    return(set_input(model, layer, call = call))
   }
   if (!is_layer(layer)) {
     abort_argument("layers", "a list of layers", sprintf("one with %s in it", describe(layer)), call = call)
@@ -130,21 +142,24 @@ add_layer <- function(model, layer, call = rlang::caller_env()) {
     # Keras ignores an input shape further up; lamina says when it is wrong, once shapes are known
     check_inner_shape(model, self, call)
   }
+  batch_size <- agreed_batch_size(model, self, call)
   name <- self$name
   self$name <- unique_name(model, if (is.null(name)) snake_case(self$class) else name, !is.null(name), call)
-  kept <- model$shape
+  kept <- mget(c("shape", "batch_size"), envir = model)
+  model$batch_size <- batch_size
   restructure(model, c(stack, list(layer)), shape, on_failure = function() {
     self$name <- name
-    model$shape <- kept
+    list2env(kept, model)
   })
   model
 }
 
-set_input_shape <- function(model, shape, call) {
+set_input <- function(model, input, call) {
   if (length(model_layers(model))) {
     abort_lamina("An input goes before all layers.", "state", call = call)
   }
-  model$shape <- shape
+  model$shape <- input$shape
+  model$batch_size <- input$batch_size
   model
 }
 
@@ -173,7 +188,7 @@ unique_name <- function(model, base, given, call) {
 # Puts another list of layers into the model, keeping the weights of layers that stay.  Whatever
 # fails leaves the model as it was.
 restructure <- function(model, stack, shape, on_failure = function() NULL) {
-  fields <- c("stack", "shape", "ptr", "info", "state")
+  fields <- c("stack", "shape", "state_batch", "ptr", "info", "state")
   old <- mget(fields, envir = model)
   done <- FALSE
   on.exit(if (!done) {
@@ -186,6 +201,8 @@ restructure <- function(model, stack, shape, on_failure = function() NULL) {
   set_owner(old$stack, NULL)
   set_owner(stack, model)
   list2env(list(stack = stack, shape = shape, ptr = NULL, info = NULL, state = NULL), model)
+  stateful <- any(vapply(stack, function(layer) is_stateful(layer_self(layer)$config), NA))
+  model$state_batch <- if (stateful) model$batch_size
   if (!is.null(shape)) {
     infer_shapes(model, shape)
   }
@@ -253,13 +270,20 @@ install_values <- function(model, ptr) {
       weights[at] <- self$values
     } else {
       for (argument in grep("_initializer$", names(self$functions), value = TRUE)) {
-        k <- match(sub("_initializer$", "", argument), info$weight_names)
+        k <- initialized_weight(argument, info$weight_names)
         weights[[at[k]]] <- own_initial_values(self$functions[[argument]], info$weight_shapes[[k]], argument)
       }
     }
     self$values <- NULL
   }
   .Call(ffi_net_set_weights, ptr, weights)
+}
+
+# Which weight an argument starts: "recurrent_initializer" the weight "recurrent_kernel".
+initialized_weight <- function(argument, weight_names) {
+  name <- sub("_initializer$", "", argument)
+  at <- match(c(name, paste0(name, "_kernel")), weight_names)
+  at[!is.na(at)][1L]
 }
 
 own_initial_values <- function(fn, shape, argument) {
@@ -339,6 +363,7 @@ model_members <- list(
   layers = function(model) model_layers(model),
   get_weights = function(model) function() get_weights(model),
   set_weights = function(model) function(weights) set_weights(model, weights),
+  reset_states = function(model) function() reset_states(model),
   summary = function(model) function(...) summary(model, ...),
   count_params = function(model) function() count_params(model),
   get_layer = function(model) function(name = NULL, index = NULL) get_layer(model, name, index),

@@ -4,8 +4,8 @@
 #' @param x Inputs, samples first, as for [fit()][fit.lamina_model]: also a dataset, whose targets
 #'   are left aside, or, with `steps`, a function that returns batches.
 #' @param ... Not used.
-#' @param batch_size Samples passed through the network at a time; 32 when `NULL`. It changes speed
-#'   and memory, not the numbers.
+#' @param batch_size Samples passed through the network at a time; when `NULL` 32, or the batch size of a
+#'   stateful model, which takes no other. It changes speed and memory, not the numbers.
 #' @param verbose,callbacks Progress and `on_predict_*` hooks; silent unless asked.
 #' @param steps Stop after so many batches.
 #' @return A numeric array, samples first: for a dense output a matrix of samples x units.
@@ -23,11 +23,12 @@ predict.lamina_model <- function(object, x, ..., batch_size = NULL, verbose = 0,
   if (missing(x)) {
     abort_argument("x", "the inputs", "missing")
   }
-  batch <- if (is.null(batch_size)) 32 else check_count(batch_size)
+  batch <- resolve_batch_size(object, batch_size)
   shape <- .subset2(object, "shape")
   # the short way: a plain matrix that fits; everything else goes through the checks
   plain <- is.double(x) && length(dim(x)) == 2L && length(shape) == 1L && dim(x)[2L] == shape &&
-    dim(x)[1L] > 0L && !.subset2(object, "own") && is.null(steps) && is.null(callbacks) && isTRUE(verbose == 0)
+    dim(x)[1L] > 0L && !.subset2(object, "own") && is.null(.subset2(object, "state_batch")) &&
+    is.null(steps) && is.null(callbacks) && isTRUE(verbose == 0)
   if (plain) {
     out <- .Call(ffi_net_predict, .subset2(object, "ptr"), x, batch)
     if (is.double(out)) {
@@ -40,7 +41,9 @@ predict.lamina_model <- function(object, x, ..., batch_size = NULL, verbose = 0,
 predict_checked <- function(model, x, batch, steps, callbacks, verbose, call = rlang::caller_env()) {
   steps <- check_count(steps, allow_null = TRUE, call = call)
   if (gives_batches(x)) {
-    return(predict_source(model, batch_source(x, steps, call = call), callbacks, verbose, call))
+    check_dataset_batches(model, x, steps, call = call)
+    source <- batch_source(x, steps, call = call)
+    return(moving_states(model, predict_source(model, source, callbacks, verbose, call)))
   }
   x <- as_inputs(x, model$shape, call = call)
   if (!is_built(model)) {
@@ -49,6 +52,11 @@ predict_checked <- function(model, x, batch, steps, callbacks, verbose, call = r
   if (!is.null(steps)) {
     x <- first_samples(x, steps * batch)
   }
+  check_whole_batches(model, sample_count(x), call = call)
+  moving_states(model, predict_arrays(model, x, batch, callbacks, verbose, call))
+}
+
+predict_arrays <- function(model, x, batch, callbacks, verbose, call) {
   set_callback_context(callbacks, model, list(verbose = verbose))
   run_hook(callbacks, "on_predict_begin", list())
   hooks <- has_hook(callbacks, "on_predict_batch_begin") || has_hook(callbacks, "on_predict_batch_end")
@@ -84,6 +92,7 @@ predict_batch <- function(model, batch, call) {
   if (!is_built(model)) {
     undo_on_error(model, infer_shapes(model, sample_shape(x)))
   }
+  check_one_batch(model, sample_count(x), call = call)
   out <- predict_all(model, x, sample_count(x))
   if (!is.double(out)) {
     abort_not_finite(x, "x", call)
@@ -208,13 +217,14 @@ evaluate.lamina_model <- function(object, x = NULL, y = NULL, ..., batch_size = 
   if (is.null(y) && !in_batches) {
     abort_argument("y", "the targets", "NULL")
   }
-  batch <- check_count(if (is.null(batch_size)) 32 else batch_size, arg = "batch_size")
+  batch <- resolve_batch_size(object, batch_size)
   steps <- check_count(steps, allow_null = TRUE)
   callbacks <- as_callbacks(callbacks)
   call <- rlang::current_env()
   feed <- undo_on_error(object, {
     feed <- if (in_batches) {
       check_batches_alone(x, y = y, sample_weight = sample_weight, batch_size = if (is_dataset(x)) batch_size)
+      check_dataset_batches(object, x, steps, call = call)
       source_feed(object, batch_source(x, steps), call = call)
     } else {
       data <- test_data(object, x, y, sample_weight, target_decoder(y, object), call)
@@ -225,7 +235,7 @@ evaluate.lamina_model <- function(object, x = NULL, y = NULL, ..., batch_size = 
   })
   verbose <- resolve_verbose(verbose, silent = TRUE)
   set_callback_context(callbacks, object, list(verbose = verbose))
-  logs <- test_loop(object, feed$loop, steps, callbacks, feed)
+  logs <- moving_states(object, test_loop(object, feed$loop, steps, callbacks, feed))
   if (verbose > 0) {
     cat(format_logs(logs), "\n", sep = "")
   }
@@ -256,6 +266,7 @@ train_on_batch <- function(object, x, y = NULL, sample_weight = NULL, class_weig
   call <- rlang::current_env()
   loop <- undo_on_error(object, {
     data <- batch_data(object, x, y, sample_weight, class_weight, call)
+    check_one_batch(object, data$n, call = call)
     check_own_loss(object, data)
     new_loop(object, data, data$n, "train")
   })
@@ -272,10 +283,11 @@ test_on_batch <- function(object, x, y = NULL, sample_weight = NULL) {
   call <- rlang::current_env()
   loop <- undo_on_error(object, {
     data <- batch_data(object, x, y, sample_weight, NULL, call)
+    check_one_batch(object, data$n, call = call)
     new_loop(object, data, data$n, "test")
   })
   .Call(ffi_loop_start, loop, FALSE, 1)
-  one_batch(object, loop)
+  moving_states(object, one_batch(object, loop))
 }
 
 #' @rdname train_on_batch

@@ -135,7 +135,7 @@ load_model_config <- function(filepath, custom_objects = NULL, safe_mode = TRUE)
 
 config_values <- function(model) {
   list(
-    name = model$name, shape = model$shape,
+    name = model$name, shape = model$shape, batch_size = model$batch_size,
     layers = lapply(model_layers(model), function(layer) {
       self <- layer_self(layer)
       list(type = self$type, class = self$class, name = self$name, trainable = self$trainable,
@@ -196,7 +196,8 @@ restore_config <- function(values, custom_objects, safe_mode) {
   if (!is.character(values$name) || !is.list(values$layers)) {
     damaged()
   }
-  model <- keras_model_sequential(name = values$name)
+  batch_size <- check_count(values$batch_size, allow_null = TRUE, arg = "filepath")
+  model <- keras_model_sequential(name = values$name, input_batch_size = batch_size)
   stack <- lapply(values$layers, function(l) {
     ok <- is.character(l$type) && is.character(l$class) && is.character(l$name) && is.logical(l$trainable) &&
       length(c(l$type, l$class, l$name, l$trainable)) == 4L && is.list(l$config)

@@ -232,7 +232,7 @@ set_frozen <- function(object, from, to, which, trainable, call = rlang::caller_
 clone_model <- function(model, ...) {
   check_model(model, arg = "model")
   check_no_dots(list(...))
-  copy <- keras_model_sequential(input_shape = model$shape, name = model$name)
+  copy <- keras_model_sequential(input_shape = model$shape, name = model$name, input_batch_size = model$batch_size)
   for (layer in model_layers(model)) {
     add_layer(copy, copy_layer(layer))
   }

@@ -38,7 +38,7 @@ SEXP ffi_net_alive(SEXP);
 SEXP ffi_net_describe(SEXP);
 SEXP ffi_net_weights(SEXP);
 SEXP ffi_net_set_weights(SEXP, SEXP);
-SEXP ffi_net_reset_states(SEXP);
+SEXP ffi_net_reset_states(SEXP, SEXP);
 SEXP ffi_net_set_trainable(SEXP, SEXP);
 SEXP ffi_check_compile(SEXP, SEXP);
 SEXP ffi_net_compile(SEXP, SEXP, SEXP, SEXP);
@@ -92,7 +92,7 @@ static const R_CallMethodDef calls[] = {
     {"ffi_net_describe", (DL_FUNC)&ffi_net_describe, 1},
     {"ffi_net_weights", (DL_FUNC)&ffi_net_weights, 1},
     {"ffi_net_set_weights", (DL_FUNC)&ffi_net_set_weights, 2},
-    {"ffi_net_reset_states", (DL_FUNC)&ffi_net_reset_states, 1},
+    {"ffi_net_reset_states", (DL_FUNC)&ffi_net_reset_states, 2},
     {"ffi_net_set_trainable", (DL_FUNC)&ffi_net_set_trainable, 2},
     {"ffi_check_compile", (DL_FUNC)&ffi_check_compile, 2},
     {"ffi_net_compile", (DL_FUNC)&ffi_net_compile, 4},

@@ -179,9 +179,12 @@ SEXP ffi_net_set_weights(SEXP ptr, SEXP weights)
     return R_NilValue;
 }
 
-SEXP ffi_net_reset_states(SEXP ptr)
+/* layers: 1-based positions. */
+SEXP ffi_net_reset_states(SEXP ptr, SEXP layers)
 {
-    lam_net_reset_states(glue_get_net(ptr)->net);
+    lam_net *net = glue_get_net(ptr)->net;
+    for (R_xlen_t i = 0; i < Rf_xlength(layers); i++)
+        lam_net_reset_states(net, INTEGER(layers)[i] - 1);
     return R_NilValue;
 }
 

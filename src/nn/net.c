@@ -183,14 +183,13 @@ uint64_t lam_net_steps(const lam_net *net)
     return net->batches / (net->optimizer.accumulation > 1 ? net->optimizer.accumulation : 1);
 }
 
-void lam_net_reset_states(lam_net *net)
+void lam_net_reset_states(lam_net *net, int i)
 {
-    for (int i = 0; i < net->n_layers; i++)
-        for (int w = 0; w < net->layers[i].n_weights; w++) {
-            const lam_weight *weight = &net->layers[i].weight[w];
-            if (weight->state)
-                memset(net->weights + weight->offset, 0, weight->count * sizeof(float));
-        }
+    for (int w = 0; w < net->layers[i].n_weights; w++) {
+        const lam_weight *weight = &net->layers[i].weight[w];
+        if (weight->state)
+            memset(net->weights + weight->offset, 0, weight->count * sizeof(float));
+    }
 }
 
 size_t lam_net_count(const lam_net *net)

@@ -45,8 +45,8 @@ void lam_net_free(lam_net *net);
 /* Initial weights; of a network that has some already: new ones, the optimizer's state forgotten. */
 lam_status lam_net_initialize(lam_net *net, uint64_t seed, lam_error *err);
 
-/* Stateful layers begin at zero again. */
-void lam_net_reset_states(lam_net *net);
+/* Layer i, if it is stateful, begins at zero again. */
+void lam_net_reset_states(lam_net *net, int i);
 
 /* loss == NULL: the caller's own.  Starts the optimizer's state afresh.  On failure nothing
  * of an earlier compilation is lost. */
