@@ -49,9 +49,10 @@ check_ways_to_compute <- function(frame, implementation) {
   check_count(implementation, min = 1, max = 2, arg = "implementation", call = frame)
 }
 
-# Steps follow each other in the core; a function that R computes cannot come in between.
+# Steps follow each other in the core; a function that R computes cannot come in between.  The core takes
+# a missing activation for the default: none is said outright.
 as_step_activation <- function(x, arg, call) {
-  spec <- as_activation(x, arg, call)
+  spec <- as_activation(if (is.null(x)) "linear" else x, arg, call)
   if (identical(spec$type, "function")) {
     abort_argument(arg, "an activation of lamina's or its name", "another function", call = call)
   }
