@@ -6,6 +6,18 @@
 
 # ---- inputs --------------------------------------------------------------------------------------
 
+# What a model is given as its network takes it: texts become numbers first.
+# dense: not as sparse parts, which some of the core's functions do not take.
+model_inputs <- function(model, x, arg = "x", dense = FALSE, call = rlang::caller_env()) {
+  shape <- .subset2(model, "shape")
+  front <- .subset2(model, "front")
+  if (!is.null(front)) {
+    x <- front_input(layer_self(front), x, shape, arg, call)
+    if (dense && is_sparse(x)) x <- dense_matrix(x)
+  }
+  as_inputs(x, shape, arg, call)
+}
+
 # shape: of one sample, or NULL when the data are to decide it.
 as_inputs <- function(x, shape = NULL, arg = "x", call = rlang::caller_env()) {
   x <- input_array(x, arg, call)
@@ -21,6 +33,8 @@ input_array <- function(x, arg, call) {
     x <- frame_matrix(x, arg, call)
   } else if (inherits(x, "Matrix")) {
     return(sparse_parts(x, arg, call))
+  } else if (is_sparse(x)) {
+    return(x)
   } else if (is.factor(x)) {
     abort_argument(arg, "numbers", "a factor", hint = c(i = "Use model.matrix(~ f - 1) for indicator columns."), kind = "data", call = call)
   } else if (is.list(x)) {
@@ -28,7 +42,8 @@ input_array <- function(x, arg, call) {
                    hint = c(i = "Lists of integer vectors become a matrix with pad_sequences()."), kind = "data", call = call)
   }
   if (!is.numeric(x) && !is.logical(x)) {
-    abort_argument(arg, "numbers", describe(x), kind = "data", call = call)
+    hint <- if (is.character(x)) c(i = "A model that begins with layer_text_vectorization() takes texts.")
+    abort_argument(arg, "numbers", describe(x), hint = hint, kind = "data", call = call)
   }
   if (is.null(dim(x))) {
     return(if (is.double(x)) as.vector(x) else as.double(x))

@@ -8,7 +8,8 @@ SLICE_SECONDS <- 0.05
 #'
 #' @param object A compiled model.
 #' @param x Inputs, samples first: a matrix, an array of up to five dimensions, a data frame of numbers, a
-#'   sparse matrix of package Matrix; a dataset, as of [image_dataset_from_directory()]; or a function
+#'   sparse matrix of package Matrix; texts, a character vector, for a model that begins with
+#'   [layer_text_vectorization()]; a dataset, as of [image_dataset_from_directory()]; or a function
 #'   that returns the next batch as `list(x, y)` or `list(x, y, sample_weight)` each time it is called.
 #' @param y Targets: numbers, a factor, a logical vector, or a matrix with one row a sample. Classes
 #'   count from 0, as in Keras; 1 to K is accepted, with a message, where it can mean nothing else.
@@ -145,7 +146,7 @@ array_feed <- function(model, x, y, split, class_weight, sample_weight, call) {
 # Builds the model when the data are the first to tell its input shape, and maps inputs through
 # activations that are R functions (everything up to them is frozen).
 prepare_inputs <- function(model, x, arg = "x", call = rlang::caller_env()) {
-  x <- as_inputs(x, model$shape, arg = arg, call = call)
+  x <- model_inputs(model, x, arg, call = call)
   if (!is_built(model)) {
     infer_shapes(model, sample_shape(x))
   }

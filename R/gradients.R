@@ -40,7 +40,7 @@ compute_gradients <- function(model, x, y, sample_weight = NULL, training = FALS
 own_loss_gradients <- function(model, x, data, training) {
   loop <- new_loop(model, data, data$n, "test", metrics = FALSE)
   .Call(ffi_loop_start, loop, FALSE, 1)
-  x <- as_inputs(x, model$shape)
+  x <- model_inputs(model, x, dense = TRUE)
   last <- length(model_layers(model)) - 1L
   y_pred <- .Call(ffi_net_outputs, net_ptr(model), x, last, 0, training)[[1L]]
   y_true <- .Call(ffi_loop_forward, loop)$y_true
@@ -68,7 +68,7 @@ layer_outputs <- function(model, x, layers = NULL, training = FALSE) {
   check_model(model, arg = "model")
   training <- check_flag(training)
   call <- rlang::current_env()
-  x <- as_inputs(x, model$shape, call = call)
+  x <- model_inputs(model, x, dense = TRUE, call = call)
   if (is_sparse(x)) {
     abort_argument("x", "a dense array", "a sparse matrix")
   }
@@ -79,11 +79,14 @@ layer_outputs <- function(model, x, layers = NULL, training = FALSE) {
     undo_on_error(model, infer_shapes(model, sample_shape(x)))
   }
   if (is.null(layers)) {
-    layers <- length(model_layers(model))
+    layers <- -1
   }
   chosen <- lapply(as.list(layers), function(l) {
     layer_self(if (is.character(l)) get_layer(model, name = l) else get_layer(model, index = l))
   })
+  if (any(vapply(chosen, is_front_self, NA))) {
+    abort_argument("layers", "layers of the network", "one in front of it", hint = c(i = "A text layer can be called: layer(text)."))
+  }
   at <- vapply(chosen, layer_index, 0L)
   out <- if (length(own_activations(model))) {
     lapply(at, function(to) own_activation_outputs(model, x, to, training))

@@ -72,7 +72,7 @@ compose <- function(object, layer, call = rlang::caller_env()) {
   if (inherits(object, "lamina_model")) {
     return(add_layer(object, layer, call = call))
   }
-  if (is_front(layer) && (is.character(object) || is.factor(object) || is.list(object))) {
+  if (is_front(layer) && is_textual(object)) {
     return(vectorize_text(layer_self(layer), object, call))
   }
   hint <- if (is.numeric(object) && length(object) == 1L) {
@@ -92,8 +92,8 @@ layer_spec <- function(layer) {
 
 layer_members <- list(
   output_shape = function(self) {
-    info <- layer_built(self)
-    if (is.null(info)) NULL else c(list(NULL), as.list(info$output_shape))
+    shape <- layer_output_shape(self)
+    if (is.null(shape)) NULL else c(list(NULL), as.list(shape))
   },
   input_shape = function(self) {
     shape <- layer_input_shape(self)
@@ -148,7 +148,7 @@ print.lamina_layer <- function(x, ...) {
 #' @export
 format.lamina_layer <- function(x, ...) {
   self <- layer_self(x)
-  shape <- layer_built(self)$output_shape
+  shape <- layer_output_shape(self)
   sprintf(
     "<%s%s%s>", self$class, if (is.null(self$name)) "" else paste0(" name=", self$name),
     if (is.null(shape)) "" else paste0(", output ", shape_text(shape))
@@ -158,12 +158,19 @@ format.lamina_layer <- function(x, ...) {
 # "(None, 28, 28)", as Keras prints shapes.
 shape_text <- function(shape) paste0("(", paste(c("None", shape), collapse = ", "), ")")
 
-# A layer's part of its model's description; NULL before the model is built.
+# A layer's part of its model's description; NULL before the model is built, and for a layer in front of
+# the network, which has no weights either.
 layer_built <- function(self) {
-  if (is.null(self$model) || is.null(self$model$info)) {
+  if (is.null(self$model) || is.null(self$model$info) || is_front_self(self)) {
     return(NULL)
   }
   self$model$info[[layer_index(self)]]
+}
+
+is_front_self <- function(self) !is.null(self$model$front) && identical(layer_self(self$model$front), self)
+
+layer_output_shape <- function(self) {
+  if (is_front_self(self)) as.integer(self$model$shape) else layer_built(self)$output_shape
 }
 
 layer_index <- function(self) {

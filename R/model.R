@@ -1,11 +1,12 @@
 # A sequential model: an environment, changed in place by layer_*(), compile() and fit().
 #
 # Everything that matters is in plain R values, so saveRDS() and friends keep it:
-#   name, stack (the layers), shape (of the input, or NULL), spec_* (what was compiled)
+#   name, stack (the layers of the network), shape (of its input, or NULL), spec_* (what was compiled)
+#   front (a layer that makes the network's input out of texts, or NULL)
 #   batch_size (given with the input, or NULL), state_batch (see stateful.R)
 #   state   weights, optimizer state, seed and position of the random numbers, as the core gave them
 #   epoch   epochs trained so far; resume: the next fit() goes on with the model's own random stream
-#   history of the last fit(); own: some activation is an R function
+#   history of the last fit(); own: some activation is an R function, or texts come in
 # ptr (the core's network) and info (its description) are caches.
 
 #' A sequential model
@@ -63,6 +64,7 @@ keras_model_sequential <- function(input_shape = NULL, name = NULL, ..., input_d
   class(model) <- c("lamina_sequential", "lamina_model")
   model$name <- check_string(if (is.null(name)) "sequential" else name, arg = "name")
   model$stack <- list()
+  model$front <- NULL
   model$shape <- check_shape(input_shape, allow_null = TRUE)
   model$batch_size <- check_count(input_batch_size, allow_null = TRUE)
   model$state_batch <- NULL
@@ -91,7 +93,7 @@ keras_model_sequential <- function(input_shape = NULL, name = NULL, ..., input_d
 #' @param shape Shape of one sample.
 #' @param batch_size The number of samples in every batch, which stateful layers need: see
 #'   [reset_states()]. `NULL`: any.
-#' @param dtype `NULL`, `"float32"` or `"int32"`.
+#' @param dtype `NULL`, `"float32"`, `"int32"`, or `"string"` before [layer_text_vectorization()].
 #' @param ... `name` (has no effect) and `batch_shape`, the batch size and the shape in one.
 #' @return An object to put first into `keras_model_sequential(layers = )`.
 #' @family layers
@@ -106,8 +108,8 @@ keras_input <- function(shape = NULL, batch_size = NULL, dtype = NULL, ...) {
     shape <- parts$shape
     batch_size <- parts$batch_size
   }
-  if (!is.null(dtype) && !dtype %in% c("float32", "int32")) {
-    abort_argument("dtype", "\"float32\"", describe(dtype))
+  if (!is.null(dtype) && !dtype %in% c("float32", "int32", "string")) {
+    abort_argument("dtype", "\"float32\", \"int32\" or \"string\"", describe(dtype))
   }
   input <- list(shape = check_shape(shape), batch_size = check_count(batch_size, allow_null = TRUE))
   structure(input, class = "lamina_input")
@@ -119,7 +121,11 @@ layer_input <- keras_input
 
 # ---- layers in and out ---------------------------------------------------------------------------
 
+# The layers of the network.
 model_layers <- function(model) .subset2(model, "stack")
+
+# All layers, the one in front of the network included.
+all_layers <- function(model) c(.subset2(model, "front"), model_layers(model))
 
 is_built <- function(model) !is.null(.subset2(model, "info"))
 
@@ -134,9 +140,12 @@ add_layer <- function(model, layer, call = rlang::caller_env()) {
   if (!is.null(self$model)) {
     abort_lamina(sprintf("Layer `%s` already belongs to a model; make a new layer.", self$name), "state", call = call)
   }
+  if (is_front(layer)) {
+    return(set_front(model, layer, call))
+  }
   stack <- model_layers(model)
   shape <- model$shape
-  if (length(stack) == 0L && !is.null(self$input_shape)) {
+  if (length(all_layers(model)) == 0L && !is.null(self$input_shape)) {
     shape <- self$input_shape
   } else if (length(stack) && !is.null(self$input_shape)) {
     # Keras ignores an input shape further up; lamina says when it is wrong, once shapes are known
@@ -155,12 +164,33 @@ add_layer <- function(model, layer, call = rlang::caller_env()) {
 }
 
 set_input <- function(model, input, call) {
-  if (length(model_layers(model))) {
+  if (length(all_layers(model))) {
     abort_lamina("An input goes before all layers.", "state", call = call)
   }
   model$shape <- input$shape
   model$batch_size <- input$batch_size
   model
+}
+
+# The network's shape is then what comes out of the layer, as soon as that is known.
+set_front <- function(model, layer, call) {
+  self <- layer_self(layer)
+  if (length(all_layers(model))) {
+    abort_lamina(sprintf("A layer of layer_%s() goes before all others.", self$type), "state", call = call)
+  }
+  if (is.null(self$name)) {
+    self$name <- self$type
+  }
+  self$model <- model
+  list2env(list(front = layer, shape = front_shape(self), own = TRUE), model)
+  model
+}
+
+remove_front <- function(model) {
+  front <- model$front
+  assign("model", NULL, layer_self(front))
+  list2env(list(front = NULL, shape = NULL, own = FALSE), model)
+  front
 }
 
 check_inner_shape <- function(model, self, call) {
@@ -178,7 +208,7 @@ check_inner_shape <- function(model, self, call) {
 
 # dense, dense_1, dense_2, ... within the model
 unique_name <- function(model, base, given, call) {
-  taken <- vapply(model_layers(model), function(l) layer_self(l)$name, "")
+  taken <- vapply(all_layers(model), function(l) layer_self(l)$name, "")
   if (given && base %in% taken) {
     abort_argument("name", "a name that no other layer of the model has", sprintf("\"%s\"", base), call = call)
   }
@@ -206,7 +236,7 @@ restructure <- function(model, stack, shape, on_failure = function() NULL) {
   if (!is.null(shape)) {
     infer_shapes(model, shape)
   }
-  model$own <- length(own_activations(model)) > 0L
+  model$own <- length(own_activations(model)) > 0L || !is.null(model$front)
   done <- TRUE
   invisible(model)
 }
@@ -360,7 +390,7 @@ weight_trainable <- function(model) {
 # ---- Python-like access --------------------------------------------------------------------------
 
 model_members <- list(
-  layers = function(model) model_layers(model),
+  layers = function(model) all_layers(model),
   get_weights = function(model) function() get_weights(model),
   set_weights = function(model) function(weights) set_weights(model, weights),
   reset_states = function(model) function() reset_states(model),
@@ -375,7 +405,10 @@ model_members <- list(
   built = function(model) is_built(model),
   trainable = function(model) any(vapply(model_layers(model), function(l) layer_self(l)$trainable, NA)),
   weights = function(model) get_weights(model),
-  input_shape = function(model) if (is.null(model$shape)) NULL else c(list(NULL), as.list(as.integer(model$shape))),
+  input_shape = function(model) {
+    shape <- if (is.null(model$front)) model$shape else 1
+    if (is.null(shape)) NULL else c(list(NULL), as.list(as.integer(shape)))
+  },
   output_shape = function(model) if (is_built(model)) c(list(NULL), as.list(model$info[[length(model$info)]]$output_shape)),
   optimizer = function(model) model_optimizer(model),
   loss = function(model) .subset2(model, "compiled")$loss_label

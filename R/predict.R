@@ -45,7 +45,7 @@ predict_checked <- function(model, x, batch, steps, callbacks, verbose, call = r
     source <- batch_source(x, steps, call = call)
     return(moving_states(model, predict_source(model, source, callbacks, verbose, call)))
   }
-  x <- as_inputs(x, model$shape, call = call)
+  x <- model_inputs(model, x, call = call)
   if (!is_built(model)) {
     undo_on_error(model, infer_shapes(model, sample_shape(x)))
   }
@@ -88,7 +88,7 @@ predict_source <- function(model, source, callbacks, verbose, call) {
 # batch: inputs, or a list that begins with them.
 predict_batch <- function(model, batch, call) {
   x <- if (is.list(batch) && !is.data.frame(batch)) batch[[1L]] else batch
-  x <- as_inputs(x, model$shape, call = call)
+  x <- model_inputs(model, x, call = call)
   if (!is_built(model)) {
     undo_on_error(model, infer_shapes(model, sample_shape(x)))
   }
@@ -294,7 +294,8 @@ test_on_batch <- function(object, x, y = NULL, sample_weight = NULL) {
 #' @export
 predict_on_batch <- function(object, x) {
   check_model(object)
-  predict(object, x, batch_size = max(1, sample_count(input_array(x, "x", rlang::current_env()))))
+  n <- if (is.null(object$front)) sample_count(input_array(x, "x", rlang::current_env())) else NROW(x)
+  predict(object, x, batch_size = max(1, n))
 }
 
 batch_data <- function(model, x, y, sample_weight, class_weight, call) {

@@ -136,7 +136,7 @@ load_model_config <- function(filepath, custom_objects = NULL, safe_mode = TRUE)
 config_values <- function(model) {
   list(
     name = model$name, shape = model$shape, batch_size = model$batch_size,
-    layers = lapply(model_layers(model), function(layer) {
+    layers = lapply(all_layers(model), function(layer) {
       self <- layer_self(layer)
       list(type = self$type, class = self$class, name = self$name, trainable = self$trainable,
            config = plain_values(self$config), functions = freeze_functions(self$functions))
@@ -211,7 +211,12 @@ restore_config <- function(values, custom_objects, safe_mode) {
     ), parent = emptyenv())
     new_layer_object(self, c(paste0("lamina_layer_", l$type), "lamina_layer"))
   })
-  restructure(model, stack, check_shape(values$shape, allow_null = TRUE, arg = "filepath"))
+  shape <- check_shape(values$shape, allow_null = TRUE, arg = "filepath")
+  if (length(stack) && is_front(stack[[1L]])) {
+    set_front(model, stack[[1L]])
+    stack <- stack[-1L]
+  }
+  if (length(stack)) restructure(model, stack, shape) else model$shape <- shape
   model
 }
 

@@ -53,12 +53,12 @@ summary.lamina_model <- function(object, ...) print(object, ...)
 format.lamina_model <- function(x, line_length = min(getOption("width"), 180), show_trainable = NA,
                                 compact = TRUE, ...) {
   line_length <- max(50, line_length)
-  layers <- model_layers(x)
+  layers <- all_layers(x)
   frozen <- !vapply(layers, function(l) layer_self(l)$trainable, NA)
   if (is.na(show_trainable)) {
     show_trainable <- any(frozen)
   }
-  rows <- if (is_built(x)) built_rows(x) else unbuilt_rows(x)
+  rows <- c(front_rows(x), if (is_built(x)) built_rows(x) else unbuilt_rows(x))
   columns <- c("Layer (type)", "Output Shape", "Param #", if (show_trainable) "Trainable")
   if (show_trainable) {
     rows <- lapply(seq_along(rows), function(i) c(rows[[i]], if (frozen[i]) "N" else "Y"))
@@ -70,6 +70,14 @@ format.lamina_model <- function(x, line_length = min(getOption("width"), 180), s
     text_table(columns, rows, widths, align_right = 3L, compact = compact),
     total_lines(x)
   )
+}
+
+# The row of a layer in front of the network, if there is one.
+front_rows <- function(model) {
+  lapply(c(model$front), function(layer) {
+    self <- layer_self(layer)
+    c(sprintf("%s (%s)", self$name, self$class), if (is.null(model$shape)) "?" else shape_text(model$shape), "0")
+  })
 }
 
 built_rows <- function(model) {

@@ -339,6 +339,8 @@ token_columns <- function(self, words) {
 # A layer that makes the network's input out of other values.
 is_front <- function(layer) inherits(layer, "lamina_layer_text_vectorization")
 
+is_textual <- function(x) is.character(x) || is.factor(x) || is.list(x)
+
 # The shape of what comes out for one text; NULL while it is not known.
 front_shape <- function(self) {
   config <- self$config
@@ -353,7 +355,7 @@ front_shape <- function(self) {
 
 # The network's input for texts: sparse parts, or the numbers in a matrix.  shape: that of the model.
 front_input <- function(self, x, shape, arg, call) {
-  if (!(is.character(x) || is.factor(x) || is.list(x))) {
+  if (!is_textual(x)) {
     abort_argument(arg, sprintf("texts, a character vector, for layer `%s`", self$name), describe(x), kind = "data", call = call)
   }
   require_vocabulary(self, call)

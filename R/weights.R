@@ -131,7 +131,7 @@ check_model <- function(x, arg = "object", call = rlang::caller_env()) {
 #' @export
 get_layer <- function(object, name = NULL, index = NULL) {
   check_model(object)
-  layers <- model_layers(object)
+  layers <- all_layers(object)
   names <- vapply(layers, function(l) layer_self(l)$name, "")
   if (!is.null(name)) {
     at <- match(check_string(name), names)
@@ -155,8 +155,11 @@ get_layer <- function(object, name = NULL, index = NULL) {
 pop_layer <- function(object, rebuild = TRUE) {
   check_model(object)
   layers <- model_layers(object)
-  if (length(layers) == 0L) {
+  if (length(all_layers(object)) == 0L) {
     abort_lamina("The model has no layer to take off.", "state")
+  }
+  if (length(layers) == 0L) {
+    return(invisible(remove_front(object)))
   }
   last <- layers[[length(layers)]]
   restructure(object, layers[-length(layers)], object$shape)
@@ -197,10 +200,10 @@ set_frozen <- function(object, from, to, which, trainable, call = rlang::caller_
     return(invisible(object))
   }
   check_model(object, call = call)
-  layers <- model_layers(object)
+  layers <- all_layers(object)
   position <- function(at) {
     layer <- if (is.character(at)) get_layer(object, name = at) else get_layer(object, index = at)
-    layer_index(layer_self(layer))
+    Position(function(l) identical(layer_self(l), layer_self(layer)), layers)
   }
   chosen <- if (is.function(which)) {
     base::which(vapply(layers, function(l) isTRUE(which(l)), NA))
@@ -233,8 +236,11 @@ clone_model <- function(model, ...) {
   check_model(model, arg = "model")
   check_no_dots(list(...))
   copy <- keras_model_sequential(input_shape = model$shape, name = model$name, input_batch_size = model$batch_size)
-  for (layer in model_layers(model)) {
+  for (layer in all_layers(model)) {
     add_layer(copy, copy_layer(layer))
+  }
+  if (is.null(copy$shape) && is_built(model)) { # known from data alone
+    infer_shapes(copy, model$shape)
   }
   copy$compiled <- model$compiled
   copy

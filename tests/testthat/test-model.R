@@ -151,7 +151,7 @@ test_that("what keras_model_sequential() does not take", {
   expect_error(keras_model_sequential(foo = 1), class = "lamina_error_argument")
   expect_error(keras_model_sequential(input_sparse = TRUE), class = "lamina_error_argument")
   expect_error(keras_model_sequential(layers = list(1)), class = "lamina_error_argument")
-  expect_error(keras_input(shape = 4, dtype = "string"), class = "lamina_error_argument")
+  expect_error(keras_input(shape = 4, dtype = "float64"), class = "lamina_error_argument")
   model <- keras_model_sequential(input_shape = 4) |> layer_dense(1)
   expect_error(keras_model_sequential(layers = list(layer_dense(units = 1, input_shape = 1), keras_input(2))), class = "lamina_error_state")
 })
