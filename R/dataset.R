@@ -46,8 +46,9 @@ print.lamina_dataset <- function(x, ...) {
 
 # ---- going through -------------------------------------------------------------------------------
 
-# What gives the batches of a pass: list(batches, start, first, next_batch).
+# What gives the batches of a pass: list(batches, size, start, first, next_batch).
 #   batches          how many a pass has
+#   size             samples a batch, where that is known before
 #   start(model, key) begins a pass; the key numbers the order of a shuffled one
 #   first()          a batch to learn shapes from, before the first pass
 #   next_batch()     the next batch, as R values
@@ -77,6 +78,7 @@ dataset_source <- function(dataset, steps, shuffle) {
   at <- 0
   list(
     batches = min(steps, length(dataset)),
+    size = dataset$batch_size,
     start = function(model, key) {
       at <<- 0
       if (shuffle && dataset$shuffle) {
@@ -107,7 +109,7 @@ source_feed <- function(model, source, decoder = NULL, guess = FALSE, class_weig
     }
     y <- as_targets(batch[[2L]], model, decoder, call = call)
     n <- sample_count(x)
-    check_one_batch(model, n, arg, call)
+    check_one_batch(model, if (is.null(source$size)) n else source$size, arg, call)
     check_sample_count(y, n, "y", call)
     w <- sample_weights(y, model, decoder, class_weight, if (length(batch) == 3L) batch[[3L]], n, call = call)
     new_data(x, y, w, call = call)

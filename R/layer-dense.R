@@ -19,9 +19,9 @@
 #'   `constraint_*()` object, its name, or `NULL`.
 #' @param lora_rank,lora_alpha Not supported: must be `NULL`.
 #' @param ... Arguments of every layer: `name` (a string), `trainable` (`FALSE` freezes it),
-#'   `input_shape` (shape of one sample, for the first layer of a model), `batch_size`,
-#'   `batch_input_shape` (the same with the number of samples first, which is left out of account)
-#'   and `dtype` (`"float32"`).
+#'   `input_shape` (shape of one sample, for the first layer of a model), `batch_size` (heeded where
+#'   a layer is stateful: see [reset_states()]), `batch_input_shape` or `batch_shape` (both in one,
+#'   the batch size first) and `dtype` (`"float32"`).
 #' @return The model with the layer added, or the layer when `object` is left out.
 #'
 #' Weights: `kernel` (inputs, units) and `bias` (units). Output: as the input, with `units` as its

@@ -187,8 +187,11 @@ void lam_net_reset_states(lam_net *net, int i)
 {
     for (int w = 0; w < net->layers[i].n_weights; w++) {
         const lam_weight *weight = &net->layers[i].weight[w];
-        if (weight->state)
-            memset(net->weights + weight->offset, 0, weight->count * sizeof(float));
+        if (!weight->state)
+            continue;
+        memset(net->weights + weight->offset, 0, weight->count * sizeof(float));
+        if (net->ema)
+            memset(net->ema + weight->offset, 0, weight->count * sizeof(float));
     }
 }
 

@@ -403,6 +403,13 @@ test_that("states are no weights, and can be reset within training", {
   reset_states(model)
   losses <- suppressMessages(fit(model, x, y, epochs = 3, shuffle = FALSE))$metrics$loss
   expect_length(unique(losses), 3)
+
+  compile(model, optimizer = optimizer_sgd(0, use_ema = TRUE), loss = "mse") # the averages begin anew too
+  fit_anew <- function() {
+    reset_states(model)
+    suppressMessages(fit(model, x, y, shuffle = FALSE))$metrics$loss
+  }
+  expect_identical(fit_anew(), fit_anew())
 })
 
 test_that("only one of two stateful layers is reset when it alone is asked", {
@@ -495,6 +502,18 @@ test_that("datasets and functions give whole batches of a stateful model", {
   expect_close(fit(model, give(2), steps_per_epoch = 3)$metrics$loss, mean(whole^2))
   refused(model, fit(model, give(3), steps_per_epoch = 2), "lamina_error_data", "x")
   refused(model, predict(model, give(3), steps = 2), "lamina_error_data", "x")
+
+  windows <- function(batch_size, n = 6) {
+    timeseries_dataset_from_array(wave_matrix(n + 2, 1), matrix(0, n + 2, 2), sequence_length = 3, batch_size = batch_size)
+  }
+  expect_length(evaluate(model, windows(2)), 1)
+  expect_identical(dim(predict(model, windows(2))), c(6L, 2L))
+  for (wrong in list(windows(3), windows(2, 5))) {
+    refused(model, fit(model, wrong, shuffle = FALSE), "lamina_error_data", "x")
+    refused(model, evaluate(model, wrong), "lamina_error_data", "x")
+    refused(model, predict(model, wrong), "lamina_error_data", "x")
+    refused(model, fit(model, x, matrix(0, 6, 2), validation_data = wrong, shuffle = FALSE), "lamina_error_data", "validation_data")
+  }
 })
 
 # ---- dropout -------------------------------------------------------------------------------------
