@@ -99,6 +99,7 @@ bool set_up(bench *b, const example *ex, size_t rows, bool training, bool linear
     b->mask = room(rows * layer->mask_in, 1);
     for (int i = 0; i < layer->n_extra; i++)
         b->extra[i] = room(rows * layer->extra[i], sizeof(float));
+    bool makes_mask = layer->mask_out > 0 && !(layer->flags & LAM_LAYER_CARRIES_MASK);
     b->pass = (lam_pass){.rows = rows,
                          .weights = b->weights,
                          .training = training,
@@ -106,7 +107,7 @@ bool set_up(bench *b, const example *ex, size_t rows, bool training, bool linear
                          .seed = 1234567,
                          .step = 5,
                          .first_row = 3,
-                         .mask_out = room(rows * layer->mask_out, 1),
+                         .mask_out = makes_mask ? room(rows * layer->mask_out, 1) : NULL,
                          .extra = layer->n_extra ? b->extra : NULL};
     b->pass.cache = room(layer->cache_row * rows + layer->cache_fixed, 1);
     b->pass.scratch = room(layer->scratch_row * rows + layer->scratch_fixed, 1);

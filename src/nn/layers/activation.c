@@ -52,7 +52,7 @@ static lam_status build(lam_layer *layer, lam_error *err)
         layer->scratch_fixed = 3 * layer->in_count * sizeof(float);
     layer->flags =
         (needs_x ? LAM_LAYER_NEEDS_X : LAM_LAYER_INPLACE) | (type->needs_y ? LAM_LAYER_NEEDS_Y : 0) |
-        (a->moved || type->by_row ? 0 : LAM_LAYER_ACTIVATION);
+        (a->moved || type->by_row ? 0 : LAM_LAYER_ACTIVATION) | LAM_LAYER_CARRIES_MASK;
     return LAM_OK;
 }
 

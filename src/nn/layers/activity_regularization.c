@@ -10,7 +10,7 @@ static lam_status configure(lam_layer *layer, const lam_args *args, lam_error *e
 static lam_status build(lam_layer *layer, lam_error *err)
 {
     (void)err;
-    layer->flags = LAM_LAYER_INPLACE;
+    layer->flags = LAM_LAYER_INPLACE | LAM_LAYER_CARRIES_MASK;
     return LAM_OK;
 }
 

@@ -14,9 +14,15 @@
  *   dgamma = sum dy xhat     dbeta = sum dy
  *   dx = gamma / sqrt(variance + epsilon) (dy - mean(dy) - xhat mean(dy xhat))
  *
- * where the last two terms fall away for the moving statistics, which do not depend on x. */
+ * where the last two terms fall away for the moving statistics, which do not depend on x.
+ *
+ * With a mask the batch's statistics are those of the steps that count, and n is their number; all
+ * steps are normalized by them, so all are in the sums, but the last two terms are for those that
+ * count.  Where none does, the moving statistics are used. */
 #include <math.h>
+#include <string.h>
 
+#include "nn/layers/mask.h"
 #include "nn/layers/norm.h"
 
 typedef struct batch_normalization {
@@ -24,6 +30,7 @@ typedef struct batch_normalization {
     double momentum;
     lam_weight_options moving_mean, moving_variance;
     lam_channels sample;
+    size_t step; /* positions of a sample that one step of the mask is for; 0: no mask */
     int mean_at, variance_at;
 } batch_normalization;
 
@@ -38,6 +45,8 @@ typedef struct statistics {
 typedef struct work {
     double *first, *second;
     float *scale, *slope, *shift; /* of dx */
+    float *zeros;
+    float *counted;               /* with a mask: the positions that count, one behind the other */
 } work;
 
 static lam_status configure(lam_layer *layer, const lam_args *args, lam_error *err)
@@ -78,8 +87,15 @@ static lam_status build(lam_layer *layer, lam_error *err)
                                  &b->moving_variance, err));
     layer->flags = LAM_LAYER_INPLACE | LAM_LAYER_NEEDS_X | LAM_LAYER_WHOLE_BATCH |
                    (b->sample.inner == 1 ? LAM_LAYER_RECTIFIES : 0);
+    layer->flags |= LAM_LAYER_CARRIES_MASK;
     layer->cache_fixed = (1 + 4 * n) * sizeof(float);
-    layer->scratch_fixed = n * (2 * sizeof(double) + 3 * sizeof(float));
+    layer->scratch_fixed = n * (2 * sizeof(double) + 4 * sizeof(float));
+    b->step = 0;
+    if (layer->mask_in > 0 && b->sample.inner == 1 && b->sample.outer % layer->mask_in == 0) {
+        b->step = b->sample.outer / layer->mask_in;
+        layer->flags |= LAM_LAYER_USES_MASK;
+        layer->scratch_row = layer->in_count * sizeof(float);
+    }
     return LAM_OK;
 }
 
@@ -102,7 +118,43 @@ static work scratch(const batch_normalization *b, const lam_pass *pass)
     size_t n = b->sample.channels;
     double *p = (double *)pass->scratch;
     float *f = (float *)(p + 2 * n);
-    return (work){p, p + n, f, f + n, f + 2 * n};
+    return (work){p, p + n, f, f + n, f + 2 * n, f + 3 * n, f + 4 * n};
+}
+
+/* The mask of the pass where the layer heeds it, else NULL. */
+static const unsigned char *mask_of(const batch_normalization *b, const lam_pass *pass)
+{
+    return b->step ? pass->mask : NULL;
+}
+
+/* How many numbers of a channel count. */
+static size_t count_of(const lam_layer *layer, const lam_pass *pass)
+{
+    const batch_normalization *b = layer->config;
+    lam_channels a = batch_of(b, pass);
+    const unsigned char *mask = mask_of(b, pass);
+    return mask ? lam_mask_count(mask, pass->rows * layer->mask_in) * b->step : a.outer * a.inner;
+}
+
+/* Moments of the `n` numbers of a channel that count. */
+static void find_moments(const lam_layer *layer, const lam_pass *pass, size_t n, const work *w)
+{
+    const batch_normalization *b = layer->config;
+    lam_channels a = batch_of(b, pass);
+    const unsigned char *mask = mask_of(b, pass);
+    const float *x = pass->x;
+    if (mask) {
+        size_t width = b->step * a.channels, steps = pass->rows * layer->mask_in;
+        float *to = w->counted;
+        for (size_t s = 0; s < steps; s++)
+            if (mask[s]) {
+                memcpy(to, pass->x + s * width, width * sizeof(float));
+                to += width;
+            }
+        a.outer = n;
+        x = w->counted;
+    }
+    lam_channel_moments(&a, x, w->first, w->second);
 }
 
 static void follow(float *moving, double momentum, double now)
@@ -115,17 +167,17 @@ static void find_statistics(const lam_layer *layer, const lam_pass *pass, const 
                             const work *w)
 {
     const batch_normalization *b = layer->config;
-    lam_channels a = batch_of(b, pass);
-    double n = (double)(a.outer * a.inner), epsilon = b->norm.epsilon;
+    size_t channels = b->sample.channels, n = count_of(layer, pass);
+    double epsilon = b->norm.epsilon;
     float *moving_mean = pass->weights + layer->weight[b->mean_at].offset;
     float *moving_variance = pass->weights + layer->weight[b->variance_at].offset;
-    bool of_batch = pass->training && layer->trainable;
+    bool of_batch = pass->training && layer->trainable && n > 0;
     *s->of_batch = of_batch ? 1.0f : 0.0f;
     if (of_batch)
-        lam_channel_moments(&a, pass->x, w->first, w->second);
-    for (size_t c = 0; c < a.channels; c++) {
+        find_moments(layer, pass, n, w);
+    for (size_t c = 0; c < channels; c++) {
         double mean = of_batch ? w->first[c] : (double)moving_mean[c];
-        double variance = of_batch ? fmax(w->second[c] / n, 0.0) : (double)moving_variance[c];
+        double variance = of_batch ? fmax(w->second[c] / (double)n, 0.0) : (double)moving_variance[c];
         w->first[c] = mean;
         s->mean[c] = (float)mean;
         s->inverse[c] = (float)(1.0 / sqrt(variance + epsilon));
@@ -166,12 +218,29 @@ static void backward_weights(const lam_layer *layer, const lam_pass *pass, const
         lam_norm_put(b->sample.channels, w->first, pass->add, dbeta);
 }
 
+/* Steps that do not count have not moved the statistics. */
+static void masked_gradient(const lam_layer *layer, const lam_pass *pass, const statistics *s,
+                            const work *w, const lam_gate *gate)
+{
+    const batch_normalization *b = layer->config;
+    size_t width = b->step * b->sample.channels, steps = pass->rows * layer->mask_in;
+    memset(w->zeros, 0, b->sample.channels * sizeof(float));
+    for (size_t from = 0, to; from < steps; from = to) {
+        to = lam_mask_run(pass->mask, from, steps);
+        lam_channels run = {(to - from) * b->step, b->sample.channels, 1};
+        size_t at = from * width;
+        bool counts = pass->mask[from];
+        lam_channel_gradient(&run, pass->x + at, s->mean, pass->dy + at, gate, w->scale,
+                             counts ? w->slope : w->zeros, counts ? w->shift : w->zeros, pass->dx + at);
+    }
+}
+
 static void backward_x(const lam_layer *layer, const lam_pass *pass, const statistics *s,
                        const work *w, const lam_gate *gate)
 {
     const batch_normalization *b = layer->config;
     lam_channels a = batch_of(b, pass);
-    double n = (double)(a.outer * a.inner);
+    double n = (double)count_of(layer, pass);
     const float *gamma = lam_norm_gamma(&b->norm, layer, pass);
     bool of_batch = *s->of_batch != 0.0f;
     for (size_t c = 0; c < a.channels; c++) {
@@ -180,7 +249,9 @@ static void backward_x(const lam_layer *layer, const lam_pass *pass, const stati
         w->slope[c] = of_batch ? (float)(-scale * inverse * inverse * w->second[c] / n) : 0.0f;
         w->shift[c] = of_batch ? (float)(-scale * w->first[c] / n) : 0.0f;
     }
-    if (of_batch || gate)
+    if (of_batch && mask_of(b, pass))
+        masked_gradient(layer, pass, s, w, gate);
+    else if (of_batch || gate)
         lam_channel_gradient(&a, pass->x, s->mean, pass->dy, gate, w->scale, w->slope, w->shift, pass->dx);
     else
         lam_channel_affine(&a, pass->dy, w->scale, w->shift, -INFINITY, pass->dx);

@@ -48,8 +48,9 @@ static lam_status build(lam_layer *layer, lam_error *err)
         LAM_TRY(lam_layer_add_weight(layer, "bias", lam_shape_1(d->units), true, &d->bias, err));
     layer->out.dim[layer->out.rank - 1] = d->units;
 
-    layer->flags =
-        LAM_LAYER_NEEDS_X | (lam_activation_type_of(d->act.id)->needs_y ? LAM_LAYER_NEEDS_Y : 0);
+    layer->flags = LAM_LAYER_NEEDS_X |
+                   (lam_activation_type_of(d->act.id)->needs_y ? LAM_LAYER_NEEDS_Y : 0) |
+                   (layer->in.rank > 1 ? LAM_LAYER_CARRIES_MASK : 0);
     size_t out_bytes = lam_shape_count(&layer->out) * sizeof(float);
     if (lam_activation_needs_x(&d->act))
         layer->cache_row = out_bytes;

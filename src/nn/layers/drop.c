@@ -58,7 +58,7 @@ lam_status lam_drop_build(lam_drop *drop, lam_layer *layer, lam_error *err)
     *(drop->all_samples ? &layer->cache_fixed : &layer->cache_row) = drop->cells;
     *(drop->all_samples ? &layer->scratch_fixed : &layer->scratch_row) =
         drop->cells * sizeof(float);
-    layer->flags = LAM_LAYER_INPLACE;
+    layer->flags = LAM_LAYER_INPLACE | LAM_LAYER_CARRIES_MASK;
     return LAM_OK;
 }
 

@@ -1,6 +1,10 @@
 /* global_max_pooling and global_average_pooling: one number for each channel of a sequence (1d) or a
- * picture (2d), its largest or its mean.  keepdims leaves the other dimensions with length 1. */
+ * picture (2d), its largest or its mean.  keepdims leaves the other dimensions with length 1.
+ * With a mask global_average_pooling_1d gives the mean of the steps that count, and 0 where none does. */
+#include <string.h>
+
 #include "kernels/pool.h"
+#include "nn/layers/mask.h"
 #include "nn/layers/window.h"
 
 typedef struct global_pooling {
@@ -71,6 +75,13 @@ static void backward_max(const lam_layer *layer, const lam_pass *pass)
         lam_max_pool_backward(&g->pool, pass->rows, pass->dy, pass->cache, pass->dx);
 }
 
+static lam_status build_average_1d(lam_layer *layer, lam_error *err)
+{
+    LAM_TRY(build(layer, err));
+    layer->flags = layer->mask_in > 0 ? LAM_LAYER_USES_MASK : 0;
+    return LAM_OK;
+}
+
 typedef struct means {
     const lam_layer *layer;
     const lam_pass *pass;
@@ -99,17 +110,65 @@ static void backward_average(const lam_layer *layer, const lam_pass *pass)
         lam_average_pool_backward(&g->pool, pass->rows, pass->dy, pass->dx);
 }
 
-#define GLOBAL_POOLING(kind, rank, build_kind)                        \
+static void masked_mean_task(void *arg, size_t row, int worker)
+{
+    (void)worker;
+    const means *m = arg;
+    size_t channels = m->layer->out_count, steps = m->layer->mask_in;
+    const unsigned char *mask = m->pass->mask + row * steps;
+    const float *x = m->pass->x + row * m->layer->in_count;
+    size_t count = lam_mask_count(mask, steps);
+    float *y = m->pass->y + row * channels;
+    memset(y, 0, channels * sizeof(float));
+    for (size_t from = 0, to; from < steps; from = to) {
+        to = lam_mask_run(mask, from, steps);
+        if (mask[from])
+            lam_colsum(to - from, channels, x + from * channels, y, true);
+    }
+    lam_scale(channels, count ? 1.0f / (float)count : 0.0f, y);
+}
+
+static void forward_average_1d(const lam_layer *layer, const lam_pass *pass)
+{
+    if (pass->mask)
+        lam_parallel(pass->rows, masked_mean_task, &(means){layer, pass});
+    else
+        forward_average(layer, pass);
+}
+
+static void masked_share_task(void *arg, size_t row, int worker)
+{
+    (void)worker;
+    const means *m = arg;
+    size_t channels = m->layer->out_count, steps = m->layer->mask_in;
+    const unsigned char *mask = m->pass->mask + row * steps;
+    const float *dy = m->pass->dy + row * channels;
+    float *dx = m->pass->dx + row * m->layer->in_count;
+    float share = 1.0f / (float)lam_most(lam_mask_count(mask, steps), 1);
+    for (size_t s = 0; s < steps; s++, dx += channels)
+        for (size_t c = 0; c < channels; c++)
+            dx[c] = mask[s] ? dy[c] * share : 0.0f;
+}
+
+static void backward_average_1d(const lam_layer *layer, const lam_pass *pass)
+{
+    if (!pass->mask)
+        backward_average(layer, pass);
+    else if (pass->dx)
+        lam_parallel(pass->rows, masked_share_task, &(means){layer, pass});
+}
+
+#define GLOBAL_POOLING(kind, rank, build_kind, suffix)                \
     const lam_layer_type lam_layer_global_##kind##_pooling_##rank = { \
         .name = "global_" #kind "_pooling_" #rank,                    \
         .config_size = sizeof(global_pooling),                        \
         .configure = configure_##rank,                                \
         .build = build_kind,                                          \
-        .forward = forward_##kind,                                    \
-        .backward = backward_##kind,                                  \
+        .forward = forward_##kind##suffix,                            \
+        .backward = backward_##kind##suffix,                          \
     }
 
-GLOBAL_POOLING(max, 1d, build_max);
-GLOBAL_POOLING(max, 2d, build_max);
-GLOBAL_POOLING(average, 1d, build);
-GLOBAL_POOLING(average, 2d, build);
+GLOBAL_POOLING(max, 1d, build_max, );
+GLOBAL_POOLING(max, 2d, build_max, );
+GLOBAL_POOLING(average, 1d, build_average_1d, _1d);
+GLOBAL_POOLING(average, 2d, build, );

@@ -53,7 +53,7 @@ static lam_status build(lam_layer *layer, lam_error *err)
         return lam_fail_arg(err, LAM_ESHAPE, "groups", "a divisor of the number of channels",
                             "%zu, where layer %s has %zu channel%s", g->groups, layer->name, n,
                             n == 1 ? "" : "s");
-    layer->flags = LAM_LAYER_INPLACE | LAM_LAYER_NEEDS_X;
+    layer->flags = LAM_LAYER_INPLACE | LAM_LAYER_NEEDS_X | LAM_LAYER_CARRIES_MASK;
     layer->cache_row = 2 * g->groups * sizeof(float);
     layer->scratch_row = n * (2 * sizeof(double) + 4 * sizeof(float));
     return lam_norm_add_weights(&g->norm, layer, lam_shape_1(n), err);

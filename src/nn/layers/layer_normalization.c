@@ -42,7 +42,7 @@ static lam_status build(lam_layer *layer, lam_error *err)
     for (int i = 0; i < layer->in.rank; i++)
         if (axes >> i & 1)
             shape.dim[shape.rank++] = layer->in.dim[i];
-    layer->flags = LAM_LAYER_INPLACE | LAM_LAYER_NEEDS_X;
+    layer->flags = LAM_LAYER_INPLACE | LAM_LAYER_NEEDS_X | LAM_LAYER_CARRIES_MASK;
     layer->cache_row = 2 * l->rows.rows * sizeof(float);
     layer->scratch_fixed = l->rows.length * (2 * sizeof(double) + 2 * sizeof(float));
     layer->scratch_row = l->rows.in_order ? 0 : 2 * layer->in_count * sizeof(float);

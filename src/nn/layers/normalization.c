@@ -96,7 +96,7 @@ static lam_status build(lam_layer *layer, lam_error *err)
     LAM_TRY(check_moments("variance", n->variance.init.n_values, &shape, err));
     size_t count;
     n->view = lam_view_broadcast(&layer->in, kept, &count);
-    layer->flags = LAM_LAYER_INPLACE;
+    layer->flags = LAM_LAYER_INPLACE | LAM_LAYER_CARRIES_MASK;
     layer->scratch_fixed = count * sizeof(float); /* what x is multiplied by */
     LAM_TRY(lam_layer_add_weight(layer, "mean", shape, false, &n->mean, err));
     return lam_layer_add_weight(layer, "variance", shape, false, &n->variance, err);

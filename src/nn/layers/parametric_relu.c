@@ -51,7 +51,7 @@ static lam_status build(lam_layer *layer, lam_error *err)
     size_t count;
     p->view = lam_view_broadcast(&layer->in, kept, &count);
     layer->scratch_fixed = count * sizeof(double); /* the gradient of alpha, summed in double */
-    layer->flags = LAM_LAYER_NEEDS_X;
+    layer->flags = LAM_LAYER_NEEDS_X | LAM_LAYER_CARRIES_MASK;
     return lam_layer_add_weight(layer, "alpha", shape, true, &p->alpha, err);
 }
 

@@ -70,7 +70,7 @@ static lam_status spread(const lam_layer *layer, const char *name, size_t n, con
 static lam_status build(lam_layer *layer, lam_error *err)
 {
     rescaling *r = layer->config;
-    layer->flags = LAM_LAYER_INPLACE;
+    layer->flags = LAM_LAYER_INPLACE | LAM_LAYER_CARRIES_MASK;
     LAM_TRY(spread(layer, "scale", r->n_scale, r->scale, &r->full_scale, err));
     return spread(layer, "offset", r->n_offset, r->offset, &r->full_offset, err);
 }

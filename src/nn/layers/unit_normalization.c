@@ -30,7 +30,7 @@ static lam_status build(lam_layer *layer, lam_error *err)
     unsigned axes;
     LAM_TRY(lam_norm_find_axes(&u->norm, layer, &axes, err));
     u->rows = lam_norm_rows_of(&layer->in, axes);
-    layer->flags = LAM_LAYER_INPLACE | LAM_LAYER_NEEDS_X;
+    layer->flags = LAM_LAYER_INPLACE | LAM_LAYER_NEEDS_X | LAM_LAYER_CARRIES_MASK;
     layer->scratch_row = u->rows.in_order ? 0 : 2 * layer->in_count * sizeof(float);
     return LAM_OK;
 }
