@@ -110,7 +110,7 @@ masked_sequences <- function(steps, features) {
 
 test_that("outputs and final states are those of the cells", {
   for (kind in cells) {
-    for (case in list(c(3, 5, 2, 4), c(1, 4, 3, 3), c(2, 1, 2, 5), c(9, 7, 1, 17))) {
+    for (case in list(c(3, 5, 2, 4), c(1, 4, 3, 3), c(2, 1, 2, 5), c(9, 7, 1, 17), c(130, 3, 2, 3))) {
       x <- wave_sequences(case[1], case[2], case[3])
       weights <- wave_weights(kind, case[3], case[4])
       for (sequences in c(FALSE, TRUE)) {
@@ -240,6 +240,7 @@ test_that("gradients are the slopes of the loss", {
     expect_gradients(kind, wave_sequences(2, 3, 2), sequences = TRUE, backwards = TRUE)
     expect_gradients(kind, wave_sequences(1, 3, 1), sequences = TRUE)
     expect_gradients(kind, wave_sequences(2, 1, 2), backwards = TRUE)
+    expect_gradients(kind, wave_sequences(70, 2, 1))
   }
 })
 
@@ -621,17 +622,13 @@ sequence_task <- function(n = 96, steps = 6) {
   list(x = x, y = x[, 1, 1])
 }
 
-trained <- function(kind, epochs, threads = NULL, ...) {
-  if (!is.null(threads)) {
-    withr::local_options(lamina.threads = threads)
-  }
-  task <- sequence_task()
+trained <- function(kind, epochs, ..., task = sequence_task(), units = 12, batch_size = 24) {
   set.seed(5)
-  model <- keras_model_sequential(input_shape = c(6, 1))
-  add_recurrent(model, kind, 12, ...)
+  model <- keras_model_sequential(input_shape = dim(task$x)[-1])
+  add_recurrent(model, kind, units, ...)
   layer_dense(model, 1)
   compile(model, optimizer = optimizer_adam(0.02), loss = "mse")
-  history <- fit(model, task$x, task$y, epochs = epochs, batch_size = 24, verbose = 0)
+  history <- fit(model, task$x, task$y, epochs = epochs, batch_size = batch_size, verbose = 0)
   list(model = model, losses = history$metrics$loss)
 }
 
@@ -643,11 +640,17 @@ test_that("every layer learns to remember the first number", {
 })
 
 test_that("the number of threads does not change a bit", {
+  task <- sequence_task(220, 12) # large enough to be shared out
+  run <- function(kind, threads, ...) {
+    withr::local_options(lamina.threads = threads)
+    out <- trained(kind, 2, ..., task = task, units = 50, batch_size = 110)
+    list(get_weights(out$model), out$losses, predict(out$model, task$x, batch_size = 219))
+  }
   for (kind in cells) {
-    one <- trained(kind, 2, threads = 1, dropout = 0.2, recurrent_dropout = 0.2)
-    two <- trained(kind, 2, threads = 2, dropout = 0.2, recurrent_dropout = 0.2)
-    expect_identical(get_weights(two$model), get_weights(one$model))
-    expect_identical(two$losses, one$losses)
+    one <- run(kind, 1)
+    expect_identical(run(kind, 2), one)
+    expect_identical(run(kind, 3), one)
+    expect_identical(run(kind, 2, dropout = 0.2, recurrent_dropout = 0.2), run(kind, 1, dropout = 0.2, recurrent_dropout = 0.2))
   }
 })
 
