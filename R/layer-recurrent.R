@@ -86,14 +86,6 @@ with_forget_bias <- function(config) {
 #' "Finding structure in time", 1990). What lies more than some ten steps back is soon forgotten;
 #' [layer_lstm()] and [layer_gru()] keep it longer.
 #'
-#' `dropout` and `recurrent_dropout` draw, for every sample and batch, what is dropped once, and
-#' keep to it at all steps (Gal and Ghahramani, "A theoretically grounded application of dropout in
-#' recurrent neural networks", 2016).
-#'
-#' A masked step (see [layer_masking()], [layer_embedding()]) leaves the state as it is and repeats
-#' the output of the step before, zeros at the beginning. With `return_sequences` the mask is
-#' handed on.
-#'
 #' @inheritParams layer_dense
 #' @param units Size of the state and of the output, a whole number of at least 1.
 #' @param activation The activation of the state: a name, an `activation_*()` function or object, or
@@ -123,6 +115,14 @@ with_forget_bias <- function(config) {
 #'
 #' Input: (steps, features). Output: (units), with `return_sequences` (steps, units). Weights: `kernel`
 #' (features, units), `recurrent_kernel` (units, units) and `bias` (units).
+#' @section Dropout and masks:
+#' `dropout` and `recurrent_dropout` draw, for every sample and batch, what is dropped once, and
+#' keep to it at all steps (Gal and Ghahramani, "A theoretically grounded application of dropout in
+#' recurrent neural networks", 2016).
+#'
+#' A masked step (see [layer_masking()], [layer_embedding()]) leaves the state as it is and repeats
+#' the output of the step before, zeros at the beginning. With `return_sequences` the mask is
+#' handed on.
 #' @section Errors:
 #' `lamina_error_argument` for a bad argument, `lamina_error_shape` for samples that are not (steps,
 #' features). The model is then as it was.
@@ -158,15 +158,15 @@ layer_simple_rnn <- function(object, units, activation = "tanh", use_bias = TRUE
 #'
 #' A recurrent layer with a memory cell that gates write to, keep and read, so that it can carry
 #' something over many steps (Hochreiter and Schmidhuber, "Long short-term memory", 1997; with the
-#' forget gate of Gers and others, 2000). With `z = x_t %*% kernel + h_(t-1) %*% recurrent_kernel +
-#' bias`, in four parts of `units` numbers:
+#' forget gate of Gers and others, 2000).
+#'
+#' With `z = x_t %*% kernel + h_(t-1) %*% recurrent_kernel + bias`, in four parts of `units` numbers:
 #'
 #' - input gate `i = recurrent_activation(z_1)`, forget gate `f = recurrent_activation(z_2)`, output
 #'   gate `o = recurrent_activation(z_4)`,
 #' - cell `c_t = f * c_(t-1) + i * activation(z_3)`,
 #' - state and output `h_t = o * activation(c_t)`.
 #'
-#' @inherit layer_simple_rnn details
 #' @inheritParams layer_simple_rnn
 #' @param activation The activation of what is written to the cell and read from it.
 #' @param recurrent_activation The activation of the gates.
@@ -178,6 +178,7 @@ layer_simple_rnn <- function(object, units, activation = "tanh", use_bias = TRUE
 #' Input: (steps, features). Output: (units), with `return_sequences` (steps, units); the final states
 #' are `h` and `c`. Weights: `kernel` (features, 4 units), `recurrent_kernel` (units, 4 units) and
 #' `bias` (4 units), each in the order i, f, c, o.
+#' @inheritSection layer_simple_rnn Dropout and masks
 #' @inheritSection layer_simple_rnn Errors
 #' @family recurrent layers
 #' @examples
@@ -208,26 +209,27 @@ layer_lstm <- function(object, units, activation = "tanh", recurrent_activation 
 #'
 #' A recurrent layer that decides, unit by unit, how much of its state to keep: nearly what
 #' [layer_lstm()] does with three quarters of the weights (Cho and others, "Learning phrase
-#' representations using RNN encoder-decoder for statistical machine translation", 2014). With
-#' `a = x_t %*% kernel + bias` and `b = h_(t-1) %*% recurrent_kernel + recurrent_bias`, each in three
-#' parts of `units` numbers:
+#' representations using RNN encoder-decoder for statistical machine translation", 2014).
 #'
-#' - update gate `z = recurrent_activation(a_1 + b_1)`, reset gate `r = recurrent_activation(a_2 + b_2)`,
-#' - candidate `g = activation(a_3 + r * b_3)`,
-#' - state and output `h_t = z * h_(t-1) + (1 - z) * g`.
+#' With `a = x_t %*% kernel + bias` and `b = h_(t-1) %*% recurrent_kernel + recurrent_bias`, each in
+#' three parts of `units` numbers:
+#'
+#' - gates `update = recurrent_activation(a_1 + b_1)` and `reset = recurrent_activation(a_2 + b_2)`,
+#' - candidate `new = activation(a_3 + reset * b_3)`,
+#' - state and output `h_t = update * h_(t-1) + (1 - update) * new`.
 #'
 #' With `reset_after = FALSE`, the form first published, there is no recurrent bias, and the gate goes
-#' before the product: `g = activation(a_3 + (r * h_(t-1)) %*% recurrent_kernel_3)`.
+#' before the product: `new = activation(a_3 + (reset * h_(t-1)) %*% recurrent_kernel_3)`.
 #'
-#' @inherit layer_simple_rnn details
 #' @inheritParams layer_lstm
 #' @param activation The activation of the candidate.
 #' @param reset_after Whether the reset gate is applied after the product with the recurrent kernel.
 #' @return The model with the layer added, or the layer when `object` is left out.
 #'
 #' Input: (steps, features). Output: (units), with `return_sequences` (steps, units). Weights: `kernel`
-#' (features, 3 units), `recurrent_kernel` (units, 3 units), each in the order z, r, g, and `bias`: with
-#' `reset_after` (2, 3 units), the recurrent one in the second row, else (3 units).
+#' (features, 3 units) and `recurrent_kernel` (units, 3 units), each in the order update, reset, new, and
+#' `bias`: with `reset_after` (2, 3 units), the recurrent one in the second row, else (3 units).
+#' @inheritSection layer_simple_rnn Dropout and masks
 #' @inheritSection layer_simple_rnn Errors
 #' @family recurrent layers
 #' @examples
