@@ -15,7 +15,9 @@ model_inputs <- function(model, x, arg = "x", dense = FALSE, call = rlang::calle
     x <- front_input(layer_self(front), x, shape, arg, call)
     if (dense && is_sparse(x)) x <- dense_matrix(x)
   }
-  as_inputs(x, shape, arg, call)
+  x <- as_inputs(x, shape, arg, call)
+  if (!is.null(model$tokens)) check_tokens(x, model$tokens, arg, call)
+  x
 }
 
 # shape: of one sample, or NULL when the data are to decide it.

@@ -8,7 +8,7 @@
 #' @param sample_weight A number for each sample.
 #' @param training `TRUE`: layers behave as in training (dropout, noise, batch statistics).
 #' @return A list: `loss`, a number; `weights`, a list like `get_weights(trainable = TRUE)`; `inputs`,
-#'   an array like `x`. These are the gradients before clipping.
+#'   an array like `x`, `NULL` where `x` are token ids. These are the gradients before clipping.
 #' @family model verbs
 #' @examples
 #' # loss (w x - y)^2 at w = 3, x = 2, y = 5: value 1, slope 2 (w x - y) x = 4
@@ -34,7 +34,7 @@ compute_gradients <- function(model, x, y, sample_weight = NULL, training = FALS
     }
   })
   flags <- weight_trainable(model)
-  list(loss = out$loss, weights = out$weights[as.logical(flags)], inputs = out$inputs)
+  list(loss = out$loss, weights = out$weights[as.logical(flags)], inputs = if (is.null(model$tokens)) out$inputs)
 }
 
 own_loss_gradients <- function(model, x, data, training) {

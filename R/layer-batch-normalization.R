@@ -20,6 +20,9 @@
 #' needs no bias, since the mean is taken off again (`use_bias = FALSE`); its activation comes
 #' behind, as a [layer_activation()] of its own.
 #'
+#' Masked steps (see [layer_embedding()]) are left out of the mean and the variance of a batch, where the
+#' channels come last; they are normalized like the others.
+#'
 #' Frozen (`trainable = FALSE`), the layer uses its moving averages in training as well and leaves
 #' them alone. `compute_gradients()` and `layer_outputs()` leave them alone too.
 #'

@@ -91,6 +91,9 @@ pooling_config <- function(rank, pool_size, strides, padding, data_format,
 #' channels), or series, (steps, channels). It stands between convolutions and the dense layers of
 #' a classifier, where it takes far fewer weights than [layer_flatten()].
 #'
+#' Where a mask arrives (see [layer_embedding()]) `layer_global_average_pooling_1d()` takes the mean of
+#' the steps that count, and gives 0 for a sample in which none does; the others do not heed masks.
+#'
 #' @inheritParams layer_max_pooling_2d
 #' @param keepdims `TRUE` leaves the dimensions that were pooled, with length 1: (1, 1, channels) in
 #'   place of (channels).

@@ -76,6 +76,7 @@ keras_model_sequential <- function(input_shape = NULL, name = NULL, ..., input_d
   model$history <- NULL
   model$stop_training <- FALSE
   model$own <- FALSE
+  model$tokens <- NULL
   for (layer in if (is_layer(layers)) list(layers) else layers) {
     add_layer(model, layer)
   }
@@ -236,6 +237,7 @@ restructure <- function(model, stack, shape, on_failure = function() NULL) {
   if (!is.null(shape)) {
     infer_shapes(model, shape)
   }
+  model$tokens <- token_limit(stack)
   model$own <- length(own_activations(model)) > 0L || !is.null(model$front)
   done <- TRUE
   invisible(model)
@@ -271,7 +273,22 @@ new_network <- function(model, seed) {
 infer_shapes <- function(model, shape) {
   model$shape <- as.double(shape)
   model$info <- .Call(ffi_net_describe, new_network(model, NULL))
+  tell_dropped_mask(model)
   invisible(model)
+}
+
+# Says once when a mask comes to a layer that neither heeds it nor hands it on.
+tell_dropped_mask <- function(model) {
+  drops <- vapply(model$info, function(l) l$mask_in > 0 && l$mask_out == 0 && !l$uses_mask, NA)
+  if (any(drops) && is.null(model$told_mask)) {
+    model$told_mask <- TRUE
+    layer <- layer_self(model_layers(model)[[which(drops)[1L]]])
+    inform_lamina(
+      c(i = sprintf("Layer `%s` (%s) cannot use the mask that reaches it: masked steps count from here on.",
+                    layer$name, layer$class)),
+      "lamina_message_mask"
+    )
+  }
 }
 
 # Makes the weights: one number from R's generator seeds them all.

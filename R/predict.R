@@ -28,7 +28,7 @@ predict.lamina_model <- function(object, x, ..., batch_size = NULL, verbose = 0,
   # the short way: a plain matrix that fits; everything else goes through the checks
   plain <- is.double(x) && length(dim(x)) == 2L && length(shape) == 1L && dim(x)[2L] == shape &&
     dim(x)[1L] > 0L && !.subset2(object, "own") && is.null(.subset2(object, "state_batch")) &&
-    is.null(steps) && is.null(callbacks) && isTRUE(verbose == 0)
+    is.null(.subset2(object, "tokens")) && is.null(steps) && is.null(callbacks) && isTRUE(verbose == 0)
   if (plain) {
     out <- .Call(ffi_net_predict, .subset2(object, "ptr"), x, batch)
     if (is.double(out)) {

@@ -198,6 +198,7 @@ restore_config <- function(values, custom_objects, safe_mode) {
   }
   batch_size <- check_count(values$batch_size, allow_null = TRUE, arg = "filepath")
   model <- keras_model_sequential(name = values$name, input_batch_size = batch_size)
+  model$told_mask <- TRUE
   stack <- lapply(values$layers, function(l) {
     ok <- is.character(l$type) && is.character(l$class) && is.character(l$name) && is.logical(l$trainable) &&
       length(c(l$type, l$class, l$name, l$trainable)) == 4L && is.list(l$config)

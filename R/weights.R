@@ -236,6 +236,7 @@ clone_model <- function(model, ...) {
   check_model(model, arg = "model")
   check_no_dots(list(...))
   copy <- keras_model_sequential(input_shape = model$shape, name = model$name, input_batch_size = model$batch_size)
+  copy$told_mask <- model$told_mask
   for (layer in all_layers(model)) {
     add_layer(copy, copy_layer(layer))
   }

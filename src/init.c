@@ -58,6 +58,7 @@ SEXP ffi_regularizer(SEXP, SEXP);
 SEXP ffi_constraint(SEXP, SEXP);
 SEXP ffi_schedule(SEXP, SEXP);
 SEXP ffi_optimizer_steps(SEXP, SEXP, SEXP);
+SEXP ffi_tokens_bad(SEXP, SEXP);
 SEXP ffi_threads(void);
 
 static const R_CallMethodDef calls[] = {
@@ -112,6 +113,7 @@ static const R_CallMethodDef calls[] = {
     {"ffi_constraint", (DL_FUNC)&ffi_constraint, 2},
     {"ffi_schedule", (DL_FUNC)&ffi_schedule, 2},
     {"ffi_optimizer_steps", (DL_FUNC)&ffi_optimizer_steps, 3},
+    {"ffi_tokens_bad", (DL_FUNC)&ffi_tokens_bad, 2},
     {"ffi_threads", (DL_FUNC)&ffi_threads, 0},
     {NULL, NULL, 0},
 };
