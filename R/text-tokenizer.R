@@ -63,13 +63,9 @@ text_tokenizer <- function(num_words = NULL, filters = TOKENIZER_FILTERS, lower 
 fit_text_tokenizer <- function(object, x) {
   check_tokenizer(object, "object")
   words <- tokenizer_words(object, x, "x")
-  terms <- unique(c(names(object$word_counts), words$word))
-  id <- match(words$word, terms)
-  seen <- seq_along(object$word_counts)
-  counts <- tabulate(id, length(terms))
-  docs <- diff(count_pairs(words$text, id, words$n, length(terms))$p)
-  counts[seen] <- counts[seen] + unlist(object$word_counts)
-  docs[seen] <- docs[seen] + unlist(object$word_docs)
+  terms <- unique(c(names(object$word_counts), words$terms))
+  counts <- add_by_name(object$word_counts, tabulate(words$id, length(words$terms)), words$terms, terms)
+  docs <- add_by_name(object$word_docs, texts_with_term(words), words$terms, terms)
 
   ranked <- order(counts, decreasing = TRUE, method = "radix")
   ranked <- ranked[!terms[ranked] %in% object$oov_token]
@@ -84,6 +80,15 @@ fit_text_tokenizer <- function(object, x) {
   invisible(object)
 }
 
+# Earlier counts (a named list) and new ones, in the order of `terms`.
+add_by_name <- function(earlier, new, new_names, terms) {
+  sum <- integer(length(terms))
+  sum[seq_along(earlier)] <- as.integer(unlist(earlier))
+  at <- match(new_names, terms)
+  sum[at] <- sum[at] + new
+  sum
+}
+
 named_list <- function(values, names) stats::setNames(as.list(values), names)
 
 #' @rdname text_tokenizer
@@ -91,7 +96,7 @@ named_list <- function(values, names) stats::setNames(as.list(values), names)
 texts_to_sequences <- function(tokenizer, texts) {
   check_tokenizer(tokenizer, "tokenizer", fitted = TRUE)
   words <- tokenizer_words(tokenizer, texts, "texts")
-  id <- match(words$word, names(tokenizer$word_index))
+  id <- match(words$terms, names(tokenizer$word_index))[words$id]
   if (!is.null(tokenizer$num_words)) {
     id[!is.na(id) & id >= tokenizer$num_words] <- NA
   }

@@ -210,9 +210,8 @@ check_idf_weights <- function(config, weights, n, call) {
 
 # The vocabulary of texts: by falling frequency, ties by falling byte order, as Keras.
 learn_vocabulary <- function(config, words, call = rlang::caller_env()) {
-  terms <- unique(words$word)
-  id <- match(words$word, terms)
-  counts <- tabulate(id, length(terms))
+  terms <- words$terms
+  counts <- tabulate(words$id, length(terms))
   by_name <- order(terms, decreasing = TRUE, method = "radix")
   best <- by_name[order(counts[by_name], decreasing = TRUE, method = "radix")]
   best <- best[!terms[best] %in% UNKNOWN]
@@ -222,14 +221,13 @@ learn_vocabulary <- function(config, words, call = rlang::caller_env()) {
   if (length(terms) == 0L) {
     abort_argument("data", "texts with at least one token", sprintf("%d without any", words$n), kind = "data", call = call)
   }
-  list(vocabulary = terms[best], idf = if (config$output_mode == "tf_idf") learn_idf(words, match(id, best), length(best)))
+  list(vocabulary = terms[best], idf = if (config$output_mode == "tf_idf") learn_idf(words, best))
 }
 
-# log(1 + texts / (1 + texts with the token)) for tokens numbered 1 to k (NA: not one of them); the mean
-# in front, for unknown tokens.
-learn_idf <- function(words, id, k) {
-  known <- !is.na(id)
-  with_token <- diff(count_pairs(words$text[known], id[known], words$n, k)$p)
+# log(1 + texts / (1 + texts with the token)) for the terms chosen; the mean in front, for unknown
+# tokens.
+learn_idf <- function(words, chosen) {
+  with_token <- texts_with_term(words)[chosen]
   idf <- log(1 + words$n / (1 + with_token))
   c(mean(idf), idf)
 }
@@ -288,7 +286,9 @@ check_split <- function(parts, n, call) {
 
 # 1 for an unknown token, 2 for the first of the vocabulary and so on: the number in "int" mode, the
 # column, counted from 1, in the others.
-token_numbers <- function(self, words) match(words$word, self$config$vocabulary, nomatch = 0L) + 1L
+token_numbers <- function(self, words) {
+  (match(words$terms, self$config$vocabulary, nomatch = 0L) + 1L)[words$id]
+}
 
 # What a call with texts gives.
 vectorize_text <- function(self, x, call) {

@@ -73,7 +73,7 @@ as_text <- function(x, arg = "x", encoding = "utf-8", call = rlang::caller_env()
   }
   if (is.factor(x)) {
     x <- as.character(x)
-  } else if (is.list(x) && length(x) && all(vapply(x, function(s) is.character(s) && length(s) == 1L, NA))) {
+  } else if (is.list(x) && !is.data.frame(x) && length(x) && all(vapply(x, function(s) is.character(s) && length(s) == 1L, NA))) {
     x <- unlist(x)
   }
   if (!is.character(x) || !(is.null(dim(x)) || length(x) == dim(x)[1L])) {
@@ -123,52 +123,79 @@ check_utf8 <- function(x, arg, call) {
 
 # ---- words ---------------------------------------------------------------------------------------
 
-# Words of several texts: list(word, text, n): all words in a row, the number of the text that each
-# comes from, and how many texts there are.
+# Words of several texts: list(terms, id, text, n): the different words; for all words in a row which
+# of these each is and the number of the text that it comes from; how many texts there are.
 new_words <- function(by_text) {
   word <- as.character(unlist(by_text, use.names = FALSE))
   text <- rep(seq_along(by_text), lengths(by_text))
-  some <- nzchar(word)
-  list(word = word[some], text = text[some], n = length(by_text))
+  terms <- unique(word)
+  id <- match(word, terms)
+  empty <- match("", terms)
+  if (!is.na(empty)) {
+    some <- id != empty
+    id <- id[some]
+    id <- id - (id > empty)
+    text <- text[some]
+    terms <- terms[-empty]
+  }
+  list(terms = terms, id = id, text = text, n = length(by_text))
 }
 
 split_whitespace <- function(x) {
-  blank <- paste0("\t\n\r\f\v", if (any(Encoding(x) == "UTF-8")) BLANKS)
-  strsplit(chartr(blank, strrep(" ", nchar(blank)), x), " ", fixed = TRUE)
+  other <- paste0("\t\n\r\f\v", BLANKS)
+  some <- grepl(sprintf("[%s]", other), x, perl = TRUE)
+  x[some] <- chartr(other, strrep(" ", nchar(other)), x[some])
+  strsplit(x, " ", fixed = TRUE)
 }
 
 split_characters <- function(x) strsplit(x, "")
 
 words_per_text <- function(words) tabulate(words$text, words$n)
 
-# Runs of `width` words within a text, joined by blanks.
+# Runs of `width` words within a text, joined by blanks.  A run is numbered by the run that is one word
+# shorter and its last word.
 word_runs <- function(words, width) {
-  starts <- seq_len(max(length(words$word) - width + 1L, 0L))
+  k <- length(words$terms)
+  starts <- seq_len(max(length(words$id) - width + 1L, 0L))
   starts <- starts[words$text[starts] == words$text[starts + width - 1L]]
-  runs <- do.call(paste, lapply(seq_len(width) - 1L, function(k) words$word[starts + k]))
-  list(word = runs, text = words$text[starts], n = words$n)
+  terms <- words$terms
+  id <- words$id[starts]
+  for (further in seq_len(width - 1L)) {
+    run <- (id - 1) * k + words$id[starts + further]
+    runs <- unique(run)
+    id <- match(run, runs)
+    terms <- paste(terms[(runs - 1) %/% k + 1], words$terms[(runs - 1) %% k + 1])
+  }
+  list(terms = terms, id = id, text = words$text[starts], n = words$n)
 }
 
 # For each text the runs of all widths, the first width's first.
 word_ngrams <- function(words, widths) {
-  runs <- lapply(widths, function(width) if (width == 1L) words else word_runs(words, width))
+  runs <- lapply(widths, function(width) word_runs(words, width))
+  terms <- unique(unlist(lapply(runs, `[[`, "terms")))
+  id <- unlist(lapply(runs, function(r) match(r$terms, terms)[r$id]))
   text <- unlist(lapply(runs, `[[`, "text"))
   in_order <- order(text, method = "radix")
-  list(word = unlist(lapply(runs, `[[`, "word"))[in_order], text = text[in_order], n = words$n)
+  list(terms = terms, id = id[in_order], text = text[in_order], n = words$n)
 }
 
 # How often each (text, column) pair occurs: the parts of a sparse matrix by columns, as the core
-# reads them.  text and column count from 1.
+# reads them.  Both count from 1; the texts are in order.
 count_pairs <- function(text, column, n, columns) {
-  cell <- sort((column - 1) * n + text - 1, method = "radix")
-  first <- c(TRUE, cell[-1L] != cell[-length(cell)])[seq_along(cell)]
-  counts <- diff(c(which(first), length(cell) + 1L))
-  cell <- cell[first]
+  by_column <- order(column, method = "radix")
+  text <- text[by_column]
+  column <- column[by_column]
+  m <- length(text)
+  first <- which(c(m > 0L, text[-1L] != text[-m] | column[-1L] != column[-m]))
   structure(
-    list(p = c(0L, cumsum(tabulate(cell %/% n + 1, columns))), i = as.integer(cell %% n),
-         x = as.double(counts)[seq_along(cell)], dim = c(n, as.integer(columns))),
+    list(p = c(0L, cumsum(tabulate(column[first], columns))), i = text[first] - 1L,
+         x = as.double(diff(c(first, m + 1L))), dim = c(n, as.integer(columns))),
     class = "lamina_sparse"
   )
+}
+
+texts_with_term <- function(words) {
+  diff(count_pairs(words$text, words$id, words$n, length(words$terms))$p)
 }
 
 # The column of each entry of sparse parts.

@@ -82,14 +82,15 @@ check_wordlist <- function(x, arg = arg_name(substitute(x)), call = rlang::calle
 
 plain_apostrophes <- function(x) gsub("\u2019", "'", x, fixed = TRUE)
 
-# Words as new_words() gives them, with the clause that each belongs to.
+# The words of texts, with the text and the clause that each belongs to: list(word, text, clause, n).
 clause_words <- function(text) {
   x <- plain_apostrophes(lower_case(text))
   x <- gsub("[.,;:!?()\\[\\]{}|\"\n\r\u201c\u201d\u201e\u2026\u2013\u2014]+", " | ", x, perl = TRUE)
   x <- gsub("(*UCP)[^\\w\\p{M}'|-]+|(?<![\\w\\p{M}])['-]+|['-]+(?![\\w\\p{M}])", " ", x, perl = TRUE)
   words <- new_words(strsplit(x, " ", fixed = TRUE))
-  end <- words$word == "|"
-  list(word = words$word[!end], text = words$text[!end], clause = (cumsum(end) + words$text)[!end], n = words$n)
+  word <- words$terms[words$id]
+  end <- word == "|"
+  list(word = word[!end], text = words$text[!end], clause = (cumsum(end) + words$text)[!end], n = words$n)
 }
 
 # Which of the words are on a list.
