@@ -327,8 +327,8 @@ static lam_status fill_identity(double gain, const lam_shape *shape, float *out,
     return LAM_OK;
 }
 
-lam_status lam_initializer_fill(const lam_initializer *init, const lam_shape *shape,
-                                const lam_rng *rng, float *out, lam_error *err)
+static lam_status fill(const lam_initializer *init, const lam_shape *shape, const lam_rng *rng,
+                       float *out, lam_error *err)
 {
     const double *par = init->par;
     lam_rng own = {.seed = (uint64_t)(int64_t)init->seed, .stream = LAM_STREAM_INITIALIZER};
@@ -384,5 +384,14 @@ lam_status lam_initializer_fill(const lam_initializer *init, const lam_shape *sh
         return fill_orthogonal(par[0], shape, rng, out, err);
     }
     draw_all(&d);
+    return LAM_OK;
+}
+
+lam_status lam_initializer_fill(const lam_initializer *init, const lam_shape *shape,
+                                const lam_rng *rng, float *out, lam_error *err)
+{
+    LAM_TRY(fill(init, shape, rng, out, err));
+    for (size_t i = 0; i < init->ones; i++)
+        out[init->ones_from + i] = 1.0f;
     return LAM_OK;
 }

@@ -22,6 +22,7 @@ typedef struct lam_initializer {
     double seed;
     const double *values; /* constant: one value an element, in R's order; its owner's memory */
     size_t n_values;      /* 0 or 1: par[0] everywhere */
+    size_t ones_from, ones; /* so many elements from there on start at 1 all the same */
 } lam_initializer;
 
 /* By spec; spec->type may carry Keras' other spellings ("GlorotUniform", "Zeros"). */

@@ -1,0 +1,138 @@
+#ifndef LAM_TIER
+#include "kernels/recurrent.h"
+
+#define LAM_TIERED_FILE "kernels/recurrent.c"
+#include "kernels/each_tier.h"
+
+void lam_lstm_forward(const lam_lstm_step *s)
+{
+    static void (*const table[LAM_TIERS])(const lam_lstm_step *) = LAM_TIER_TABLE(lstm_forward);
+    table[lam_tier()](s);
+}
+
+void lam_lstm_backward(const lam_lstm_step *s)
+{
+    static void (*const table[LAM_TIERS])(const lam_lstm_step *) = LAM_TIER_TABLE(lstm_backward);
+    table[lam_tier()](s);
+}
+
+void lam_gru_forward(const lam_gru_step *s)
+{
+    static void (*const table[LAM_TIERS])(const lam_gru_step *) = LAM_TIER_TABLE(gru_forward);
+    table[lam_tier()](s);
+}
+
+void lam_gru_backward(const lam_gru_step *s)
+{
+    static void (*const table[LAM_TIERS])(const lam_gru_step *) = LAM_TIER_TABLE(gru_backward);
+    table[lam_tier()](s);
+}
+
+#else
+#include "kernels/vec_template.h"
+#include "kernels/vmath_template.h"
+
+/* Calls body(at, n) for the numbers 0 .. units - 1 of each row, n of them from `at` on. */
+#define EACH_VECTOR(s, body)                                                  \
+    for (size_t row = 0; row < (s)->rows; row++) {                            \
+        size_t j = 0, units = (s)->units;                                     \
+        for (; j + VL <= units; j += VL)                                      \
+            body(s, row, j, VL);                                              \
+        if (j < units)                                                        \
+            body(s, row, j, units - j);                                       \
+    }
+
+LAM_INLINE void LAM_T(lstm_forward_at)(const lam_lstm_step *s, size_t row, size_t j, size_t n)
+{
+    size_t u = s->units, at = row * u + j;
+    float *gate = s->gates + 4 * row * u + j;
+    vf i = vf_sigmoid(vf_load_up_to(gate, n));
+    vf f = vf_sigmoid(vf_load_up_to(gate + u, n));
+    vf g = vf_tanh(vf_load_up_to(gate + 2 * u, n));
+    vf o = vf_sigmoid(vf_load_up_to(gate + 3 * u, n));
+    vf c = vf_fma(f, vf_load_up_to(s->c_before + at, n), i * g);
+    vf_store_up_to(gate, i, n);
+    vf_store_up_to(gate + u, f, n);
+    vf_store_up_to(gate + 2 * u, g, n);
+    vf_store_up_to(gate + 3 * u, o, n);
+    vf_store_up_to(s->c + at, c, n);
+    vf_store_up_to(s->h + at, o * vf_tanh(c), n);
+}
+
+LAM_FN void LAM_T(lstm_forward)(const lam_lstm_step *s)
+{
+    EACH_VECTOR(s, LAM_T(lstm_forward_at))
+}
+
+LAM_INLINE void LAM_T(lstm_backward_at)(const lam_lstm_step *s, size_t row, size_t j, size_t n)
+{
+    size_t u = s->units, at = row * u + j;
+    const float *gate = s->gates + 4 * row * u + j;
+    float *dsum = s->dsums + 4 * row * u + j;
+    vf one = vf_set(1.0f);
+    vf i = vf_load_up_to(gate, n), f = vf_load_up_to(gate + u, n);
+    vf g = vf_load_up_to(gate + 2 * u, n), o = vf_load_up_to(gate + 3 * u, n);
+    vf t = vf_tanh(vf_load_up_to(s->c + at, n));
+    vf dh = vf_load_up_to(s->dh + at, n);
+    vf dc = vf_fma(dh * o, one - t * t, vf_load_up_to(s->dc + at, n));
+    vf_store_up_to(dsum, dc * g * i * (one - i), n);
+    vf_store_up_to(dsum + u, dc * vf_load_up_to(s->c_before + at, n) * f * (one - f), n);
+    vf_store_up_to(dsum + 2 * u, dc * i * (one - g * g), n);
+    vf_store_up_to(dsum + 3 * u, dh * t * o * (one - o), n);
+    vf_store_up_to(s->dc_before + at, dc * f, n);
+}
+
+LAM_FN void LAM_T(lstm_backward)(const lam_lstm_step *s)
+{
+    EACH_VECTOR(s, LAM_T(lstm_backward_at))
+}
+
+LAM_INLINE void LAM_T(gru_forward_at)(const lam_gru_step *s, size_t row, size_t j, size_t n)
+{
+    size_t u = s->units, at = row * u + j;
+    float *gate = s->gates + 3 * row * u + j;
+    const float *inner = s->inner + 3 * row * u + j;
+    vf z = vf_sigmoid(vf_load_up_to(gate, n) + vf_load_up_to(inner, n));
+    vf r = vf_sigmoid(vf_load_up_to(gate + u, n) + vf_load_up_to(inner + u, n));
+    vf kept = vf_load_up_to(inner + 2 * u, n);
+    vf g = vf_tanh(vf_fma(r, kept, vf_load_up_to(gate + 2 * u, n)));
+    vf_store_up_to(gate, z, n);
+    vf_store_up_to(gate + u, r, n);
+    vf_store_up_to(gate + 2 * u, g, n);
+    vf_store_up_to(s->kept + at, kept, n);
+    vf_store_up_to(s->h + at, vf_fma(z, vf_load_up_to(s->h_before + at, n) - g, g), n);
+}
+
+LAM_FN void LAM_T(gru_forward)(const lam_gru_step *s)
+{
+    EACH_VECTOR(s, LAM_T(gru_forward_at))
+}
+
+LAM_INLINE void LAM_T(gru_backward_at)(const lam_gru_step *s, size_t row, size_t j, size_t n)
+{
+    size_t u = s->units, at = row * u + j;
+    const float *gate = s->gates + 3 * row * u + j;
+    float *dsum = s->dsums + 3 * row * u + j, *dinner = s->dinner + 3 * row * u + j;
+    vf one = vf_set(1.0f);
+    vf z = vf_load_up_to(gate, n), r = vf_load_up_to(gate + u, n);
+    vf g = vf_load_up_to(gate + 2 * u, n);
+    vf dh = vf_load_up_to(s->dh + at, n);
+    vf dz = dh * (vf_load_up_to(s->h_before + at, n) - g) * z * (one - z);
+    vf dg = dh * (one - z) * (one - g * g);
+    vf dr = dg * vf_load_up_to(s->kept + at, n) * r * (one - r);
+    vf_store_up_to(dsum, dz, n);
+    vf_store_up_to(dsum + u, dr, n);
+    vf_store_up_to(dsum + 2 * u, dg, n);
+    vf_store_up_to(dinner, dz, n);
+    vf_store_up_to(dinner + u, dr, n);
+    vf_store_up_to(dinner + 2 * u, dg * r, n);
+    vf_store_up_to(s->dh_before + at, dh * z, n);
+}
+
+LAM_FN void LAM_T(gru_backward)(const lam_gru_step *s)
+{
+    EACH_VECTOR(s, LAM_T(gru_backward_at))
+}
+
+#undef EACH_VECTOR
+#endif
