@@ -61,7 +61,7 @@
 #' # a bag of words in front of a logistic regression
 #' set.seed(1)
 #' reviews <- sim_reviews(300)
-#' words <- layer_text_vectorization(output_mode = "multi_hot")
+#' words <- layer_text_vectorization(output_mode = "multi_hot", ngrams = 2)
 #' adapt(words, reviews$text)
 #' model <- keras_model_sequential(layers = list(words, layer_dense(units = 1, activation = "sigmoid")))
 #' model |> compile(optimizer = optimizer_adam(0.05), loss = "binary_crossentropy", metrics = "accuracy")
