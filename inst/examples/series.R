@@ -19,6 +19,20 @@ draw <- function(name, plot) {
 }
 rmse <- function(forecast, truth) sqrt(mean((forecast - truth)^2))
 
+# `outputs` steps at once, by the `past` steps before.
+recurrent_network <- function(past, outputs = 1) {
+  keras_model_sequential(input_shape = c(past, 1)) |>
+    layer_gru(units = 16) |>
+    layer_dense(units = outputs)
+}
+
+# A learning rate that falls to 0 lets the weights settle in the end.
+learn <- function(model, windows, epochs) {
+  rate <- learning_rate_schedule_cosine_decay(0.02, decay_steps = epochs * length(windows))
+  model |> compile(optimizer = optimizer_adam(rate), loss = "mse")
+  model |> fit(windows, epochs = epochs, verbose = 0)
+}
+
 # 1. A window is what a network sees; its target is what follows ---------------------------------
 
 windows <- timeseries_dataset_from_array(1:7, tail(1:7, -3), sequence_length = 3)
@@ -46,13 +60,10 @@ train <- timeseries_dataset_from_array(
 )
 later <- timeseries_dataset_from_array(matrix(z), tail(z, -past), past, start_index = n_train - past)
 
-network <- keras_model_sequential(input_shape = c(past, 1)) |>
-  layer_gru(units = 16) |>
-  layer_dense(units = 1)
+network <- recurrent_network(past)
 cat("\n")
 summary(network)
-network |> compile(optimizer = optimizer_adam(learning_rate = 0.005), loss = "mse")
-seconds <- system.time(network |> fit(train, epochs = 8, verbose = 0))[["elapsed"]]
+seconds <- system.time(network |> learn(train, epochs = 10))[["elapsed"]]
 
 # lm() on the very same windows
 lags <- as.data.frame(lag_matrix(spots, 0:past)) # row i is about month i + past
@@ -68,7 +79,8 @@ print(round(apply(by_model, 2, rmse, truth = spots[test]), 2))
 cat(sprintf("(The network was trained in %.1f s.)\n", seconds))
 shown <- tail(seq_along(test), 120)
 draw("sunspots", plot_forecast(when[test][shown], spots[test][shown], by_model[shown, ],
-                               main = "Sunspots, a month ahead: the last ten years", xlab = NULL))
+                               main = "Sunspots, a month ahead: the last ten years",
+                               xlab = NULL, ylab = "sunspots"))
 
 # 3. Many steps ahead: temperatures in Nottingham for three years --------------------------------
 
@@ -81,22 +93,18 @@ known <- seq_len(n - ahead)
 scaled <- scale(degrees[known])
 z <- scaled[, 1]
 
-learn <- function(targets, epochs) {
-  windows <- timeseries_dataset_from_array(matrix(z), targets, past, batch_size = 16, shuffle = TRUE)
-  model <- keras_model_sequential(input_shape = c(past, 1)) |>
-    layer_gru(units = 16) |>
-    layer_dense(units = NCOL(targets))
-  model |> compile(optimizer = optimizer_adam(learning_rate = 0.01), loss = "mse")
-  model |> fit(windows, epochs = epochs, verbose = 0)
-  model
+windows_before <- function(targets) {
+  timeseries_dataset_from_array(matrix(z), targets, sequence_length = past, batch_size = 16, shuffle = TRUE)
 }
 
 # Step by step: a model of the next month, whose forecasts become its inputs.
-next_month <- learn(tail(z, -past), epochs = 40)
+next_month <- recurrent_network(past)
+next_month |> learn(windows_before(tail(z, -past)), epochs = 30)
 step_by_step <- forecast_steps(next_month, tail(z, past), n = ahead)
 
 # At once: a model with an output for each of the months ahead.
-all_months <- learn(tail(lag_matrix(z, 0:(1 - ahead)), -past), epochs = 40)
+all_months <- recurrent_network(past, outputs = ahead)
+all_months |> learn(windows_before(tail(lag_matrix(z, 0:(1 - ahead)), -past)), epochs = 30)
 at_once <- predict(all_months, array(tail(z, past), c(1, past, 1)))
 
 # lm() step by step, by the same function
@@ -116,4 +124,5 @@ cat(sprintf("\nTemperatures for %d months from %d on, in degrees Celsius: root m
 print(round(apply(by_model, 2, rmse, truth = truth), 2))
 shown <- tail(seq_len(n), ahead + 24)
 draw("temperatures", plot_forecast(when[shown], degrees[shown], by_model,
-                                   main = "Temperatures in Nottingham, three years ahead", xlab = NULL))
+                                   main = "Temperatures in Nottingham, three years ahead",
+                                   xlab = NULL, ylab = "degrees Celsius"))

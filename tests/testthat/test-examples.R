@@ -82,3 +82,26 @@ test_that("a convolutional network is seen through, and learns what a linear mod
   expect_lt(errors[3], errors[4] / 3) # two numbers against the mean picture
   expect_length(list.files(folder, pattern = "^seeing-.*[.]png$"), 18)
 })
+
+test_that("series are forecast about as well as lm() forecasts them, one step and many ahead", {
+  skip_if_not_installed("callr")
+  folder <- withr::local_tempdir()
+  run <- run_example("series.R", folder)
+  expect_identical(run$status, 0L, info = run$stdout)
+
+  # the numbers below "persistence  lm  GRU" and "last year again  lm, step by step  GRU, ..."
+  lines <- strsplit(run$stdout, "\n")[[1]]
+  errors_below <- function(first) {
+    numbers <- lines[grep(paste0("^ *", first), lines) + 1]
+    as.numeric(strsplit(trimws(numbers), " +")[[1]])
+  }
+  sunspots <- errors_below("persistence")
+  expect_length(sunspots, 3)
+  expect_lt(sunspots[3], 0.95 * sunspots[1])
+  expect_lt(sunspots[3], 1.02 * sunspots[2])
+  temperatures <- errors_below("last year again")
+  expect_length(temperatures, 4)
+  expect_true(all(temperatures[3:4] < 0.8 * temperatures[1]), info = run$stdout)
+  expect_true(all(temperatures[3:4] < 1.1 * temperatures[2]), info = run$stdout)
+  expect_setequal(list.files(folder), c("series-sunspots.png", "series-temperatures.png"))
+})
