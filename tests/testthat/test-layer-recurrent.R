@@ -158,6 +158,22 @@ test_that("what a masked step holds does not matter", {
   }
 })
 
+test_that("padding before an embedding with mask_zero is passed over, also by a chain of layers", {
+  tokens <- rbind(c(0, 0, 3, 1, 2), c(4, 1, 0, 0, 0), c(1, 2, 3, 4, 1), 0, c(0, 2, 0, 1, 0))
+  table <- matrix(sin(1:15), 5)
+  embedded <- array(table[tokens + 1, ], c(5, 5, 3))
+  for (kind in cells) {
+    model <- keras_model_sequential(input_shape = 5) |> layer_embedding(input_dim = 5, output_dim = 3, mask_zero = TRUE)
+    add_recurrent(model, kind, 4, return_sequences = TRUE)
+    add_recurrent(model, kind, 2)
+    first <- wave_weights(kind, 3, 4)
+    second <- wave_weights(kind, 4, 2)
+    set_weights(model, c(list(table), first, second))
+    inner <- ref_recurrent(kind$cell, embedded, first, tokens != 0, sequences = TRUE)$output
+    expect_close(predict(model, tokens), ref_recurrent(kind$cell, inner, second, tokens != 0)$output)
+  }
+})
+
 test_that("activations are those asked for, and a bias can be left out", {
   x <- wave_sequences(3, 4, 2)
   relu <- function(z) pmax(z, 0)
