@@ -443,6 +443,27 @@ test_that("only one of two stateful layers is reset when it alone is asked", {
   expect_gt(max(abs(mixed - first[[2]])), 1e-4)
 })
 
+test_that("both directions of a bidirectional layer go on from batch to batch", {
+  x <- wave_sequences(4, 3, 2) # two batches
+  first <- x[1:2, , ]
+  second <- x[3:4, , ]
+  long <- function(a, b) aperm(array(c(aperm(a, c(1, 3, 2)), aperm(b, c(1, 3, 2))), c(2, 2, 6)), c(1, 3, 2))
+  for (kind in cells) {
+    inner <- do.call(kind$layer, c(list(units = 3, stateful = TRUE), kind$more))
+    model <- keras_model_sequential(input_batch_shape = c(2, 3, 2)) |> layer_bidirectional(inner)
+    weights <- wave_weights(kind, 2, 3)
+    turned <- lapply(weights, function(w) array(rev(w), if (is.null(dim(w))) length(w) else dim(w)))
+    set_weights(model, c(weights, turned))
+    forward <- ref_recurrent(kind$cell, long(first, second), weights)$output
+    backward <- ref_recurrent(kind$cell, long(first[, 3:1, ], second[, 3:1, ]), turned)$output
+    expect_close(predict(model, x)[3:4, ], cbind(forward, backward))
+    expect_gt(max(abs(predict(model, x)[3:4, ] - cbind(forward, backward))), 1e-4)
+    reset_states(model$layers[[1]])
+    expect_close(predict(model, x)[3:4, ], cbind(forward, backward))
+    expect_length(get_weights(model), 6)
+  }
+})
+
 test_that("the batch size may come from the layer, the model or its input", {
   models <- list(
     keras_model_sequential() |> layer_lstm(2, stateful = TRUE, batch_input_shape = c(4, 3, 1)),
