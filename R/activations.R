@@ -28,17 +28,7 @@ activations <- function(model, x, layers = NULL, training = FALSE) {
   training <- check_flag(training)
   x <- seen_inputs(model, x)
   at <- if (is.null(layers)) telling_layers(model) else layer_positions(model, layers)
-  outputs_at(model, x, at, training)
-}
-
-# The list of arrays that the layers at these positions put out, named.
-outputs_at <- function(model, x, at, training = FALSE) {
-  out <- layer_outputs(model, x, at, training)
-  if (length(at) == 1L) {
-    out <- list(out)
-  }
-  names(out) <- layer_names(model)[at]
-  out
+  network_outputs(model, x, at, training)
 }
 
 layer_names <- function(model) {
@@ -63,8 +53,9 @@ layer_positions <- function(model, layers, arg = "layers", call = rlang::caller_
   if (is_layer(layers)) {
     layers <- list(layers)
   }
-  names <- layer_names(model)
-  vapply(as.list(layers), function(layer) {
+  names <- vapply(all_layers(model), function(layer) layer_self(layer)$name, "")
+  before <- length(names) - length(model_layers(model)) # in front of the network
+  at <- vapply(as.list(layers), function(layer) {
     if (is_layer(layer)) {
       layer <- layer_self(layer)$name
     }
@@ -81,6 +72,11 @@ layer_positions <- function(model, layers, arg = "layers", call = rlang::caller_
     }
     as.integer(if (at < 0) length(names) + 1 + at else at)
   }, 0L)
+  if (any(at <= before)) {
+    abort_argument(arg, "layers of the network", "one in front of it",
+                   hint = c(i = "A text layer can be called: layer(text)."), call = call)
+  }
+  at - before
 }
 
 # One layer whose output has maps: height x width x channels.
@@ -115,7 +111,7 @@ seen_inputs <- function(model, x, arg = "x", call = rlang::caller_env()) {
   if (length(shape) > 1L && identical(as.double(dim(x)), as.double(shape))) {
     x <- array(x, c(1L, dim(x)))
   }
-  x <- as_inputs(x, shape, arg, call)
+  x <- model_inputs(model, x, arg, dense = TRUE, call = call)
   if (is_sparse(x)) {
     abort_argument(arg, "a dense array", "a sparse matrix", call = call)
   }

@@ -78,21 +78,17 @@ layer_outputs <- function(model, x, layers = NULL, training = FALSE) {
   if (!is_built(model)) {
     undo_on_error(model, infer_shapes(model, sample_shape(x)))
   }
-  if (is.null(layers)) {
-    layers <- -1
-  }
-  chosen <- lapply(as.list(layers), function(l) {
-    layer_self(if (is.character(l)) get_layer(model, name = l) else get_layer(model, index = l))
-  })
-  if (any(vapply(chosen, is_front_self, NA))) {
-    abort_argument("layers", "layers of the network", "one in front of it", hint = c(i = "A text layer can be called: layer(text)."))
-  }
-  at <- vapply(chosen, layer_index, 0L)
+  at <- if (is.null(layers)) length(model_layers(model)) else layer_positions(model, layers)
+  out <- network_outputs(model, x, at, training)
+  if (length(out) == 1L) out[[1L]] else out
+}
+
+# The list of what the network's layers at these positions put out for its input, named.
+network_outputs <- function(model, x, at, training = FALSE) {
   out <- if (length(own_activations(model))) {
     lapply(at, function(to) own_activation_outputs(model, x, to, training))
   } else {
     .Call(ffi_net_outputs, net_ptr(model), x, at - 1L, 0, training)
   }
-  names(out) <- vapply(chosen, function(s) s$name, "")
-  if (length(out) == 1L) out[[1L]] else out
+  stats::setNames(out, layer_names(model)[at])
 }

@@ -150,7 +150,7 @@ plot_feature_maps <- function(model, x, layer = NULL, sample = 1, max = 35, main
   sample <- check_count(sample, max = dim(x)[1L])
   at <- if (is.null(layer)) first_maps(model) else map_layer(model, layer)
   one <- array_rows(x, sample)
-  maps <- outputs_at(model, one, at)[[1L]]
+  maps <- network_outputs(model, one, at)[[1L]]
   maps <- array(maps, dim(maps)[-1L])
   dims <- dim(maps)
   shown <- seq_len(min(max, dims[3L]))

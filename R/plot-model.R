@@ -239,11 +239,17 @@ model_blocks <- function(model, show) {
       )
     )
   }
+  shape <- if (is.null(model$shape)) "shape not known yet" else shape_text(model$shape)
   input <- list(title = "Input", lines = c(
-    if (is.null(model$shape)) "shape not known yet" else shape_text(model$shape),
-    if (show$dtype) "float32"
+    if (is.null(model$front)) shape else "texts",
+    if (show$dtype) if (is.null(model$front)) "float32" else "string"
   ))
-  c(list(input), Map(block, info, seq_along(info)))
+  front <- lapply(c(model$front), function(layer) {
+    self <- layer_self(layer)
+    list(title = if (show$names) sprintf("%s (%s)", self$name, self$class) else self$class,
+         lines = c(shape, if (show$dtype) "float32"))
+  })
+  c(list(input), front, Map(block, info, seq_along(info)))
 }
 
 # Drawing ------------------------------------------------------------------------------------

@@ -224,7 +224,7 @@ grad_cam <- function(model, x, class = NULL, layer = NULL) {
     abort_argument("layer", "a layer below the last one", sprintf("\"%s\"", layer_names(model)[at]))
   }
   chosen <- choose_class(model, x, class)
-  maps <- layer_outputs(model, x, at)
+  maps <- network_outputs(model, x, at)[[1L]]
   slope <- score_gradient(model, maps, at, chosen)
   dims <- dim(maps)
   weights <- apply(slope$gradient, c(1L, 4L), mean)

@@ -208,3 +208,17 @@ test_that("wrong uses are refused and change nothing", {
   expect_error(keras_model_sequential(layers = list(bag(), keras_input(3))), class = "lamina_error_state")
   expect_error(keras_input(shape = 1, dtype = "text"), class = "lamina_error_argument")
 })
+
+test_that("pictures and activations know the layer in front", {
+  layer <- layer_text_vectorization(vocabulary = c("a", "b"), output_sequence_length = 3)
+  model <- keras_model_sequential(layers = list(layer, layer_dense(units = 2, name = "two"), layer_dense(units = 1)))
+  set_weights(model, list(diag(3)[, 1:2], c(0, 0), matrix(1, 2, 1), 0))
+  expect_equal(activations(model, "b a", "two")$two, matrix(c(3, 2), 1), ignore_attr = TRUE)
+  expect_identical(activations(model, "b a", 2), activations(model, "b a", "two"))
+  expect_identical(activations(model, "b a", -2), activations(model, "b a", "two"))
+  expect_error(activations(model, "b a", 1), class = "lamina_error_argument")
+  blocks <- lamina:::model_blocks(model, list(names = FALSE, dtype = TRUE, shapes = TRUE))
+  expect_identical(vapply(blocks, `[[`, "", "title"), c("Input", "TextVectorization", "Dense", "Dense"))
+  expect_identical(blocks[[1]]$lines, c("texts", "string"))
+  expect_identical(blocks[[2]]$lines, c("(None, 3)", "float32"))
+})
