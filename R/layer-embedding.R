@@ -69,15 +69,14 @@ check_embeddings <- function(weights, input_dim, output_dim, call = rlang::calle
   list(x)
 }
 
-# A layer that brings weights along and takes `input_length` for an input shape.
-create_with_length <- function(object, type, config, weights, ..., input_length = NULL, input_shape = NULL,
+# A layer that takes `input_length` for an input shape.
+create_with_length <- function(object, type, config, values, ..., input_length = NULL, input_shape = NULL,
                                class, call = rlang::caller_env()) {
   if (is.null(input_shape)) {
     input_shape <- check_shape(input_length, allow_null = TRUE, arg = "input_length", call = call)
   }
   layer <- create_layer(NULL, type, config, ..., input_shape = input_shape, class = class, call = call)
-  assign("values", weights, layer_self(layer))
-  if (rlang::is_missing(object) || is.null(object)) layer else compose(object, layer, call = call)
+  bring_values(object, layer, values, call)
 }
 
 #' Masking: steps to pass over

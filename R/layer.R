@@ -28,6 +28,12 @@ create_layer <- function(object, type, config, ..., class, call = rlang::caller_
   compose(object, layer, call = call)
 }
 
+# Gives a layer the weights that it is to start from, or NULL, and composes it as create_layer() does.
+bring_values <- function(object, layer, values, call = rlang::caller_env()) {
+  list2env(list(values = values, brought = !is.null(values)), layer_self(layer))
+  if (rlang::is_missing(object) || is.null(object)) layer else compose(object, layer, call = call)
+}
+
 new_layer_object <- function(self, class) {
   structure(
     function(object) compose(object, sys.function(), call = environment()),

@@ -313,6 +313,9 @@ install_values <- function(model, ptr) {
     at <- which(owner == i)
     fits <- length(self$values) == length(at) &&
       all(mapply(function(v, s) length(v) == prod(s), self$values, info$weight_shapes))
+    if (!fits && isTRUE(self$brought)) {
+      abort_weights(self, info)
+    }
     if (fits) {
       weights[at] <- self$values
     } else {
@@ -322,8 +325,15 @@ install_values <- function(model, ptr) {
       }
     }
     self$values <- NULL
+    self$brought <- FALSE
   }
   .Call(ffi_net_set_weights, ptr, weights)
+}
+
+abort_weights <- function(self, info) {
+  shapes <- vapply(info$weight_shapes, function(s) sprintf("(%s)", paste(s, collapse = ", ")), "")
+  abort_argument("weights", sprintf("a list of arrays of shape %s for layer `%s`", paste(shapes, collapse = ", "), self$name),
+                 describe(self$values))
 }
 
 # Which weight an argument starts: "recurrent_initializer" the weight "recurrent_kernel".

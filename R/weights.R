@@ -251,5 +251,6 @@ copy_layer <- function(layer) {
   self <- list2env(as.list.environment(layer_self(layer), all.names = TRUE), parent = emptyenv())
   self$model <- NULL
   self$values <- NULL
+  self$brought <- FALSE
   new_layer_object(self, class(layer))
 }
