@@ -13,7 +13,7 @@
 #'
 #' @param model A model that takes windows (L steps, or L steps x features) and gives the next step
 #'   of one feature or more; or a function of windows, an array of samples x L x features, that
-#'   returns a row of forecasts for each: what does more than the model, or another model.
+#'   returns a row of forecasts for each.
 #' @param window The last L steps, oldest first, as the model was trained on (scaled, if it was): a
 #'   vector or `ts`, a matrix or data frame with a column for each feature; or many windows, an array
 #'   samples x L x features, as of [dataset_arrays()].
@@ -48,10 +48,10 @@
 #'
 #' # lm() in the same way: windows as the columns that it was fitted with
 #' linear <- lm(x ~ ., as.data.frame(lag_matrix(train, 0:12)))
-#' step <- function(windows) {
+#' next_by_lm <- function(windows) {
 #'   predict(linear, setNames(as.data.frame(windows[, , 1, drop = FALSE]), paste0("x_lag", 12:1)))
 #' }
-#' by_lm <- forecast_steps(step, tail(train, 12), n = 24)
+#' by_lm <- forecast_steps(next_by_lm, tail(train, 12), n = 24)
 #'
 #' plot_forecast(time(nottem)[193:240], nottem[193:240],
 #'               list(network = unscale(by_network, x), lm = unscale(by_lm, x)))

@@ -22,13 +22,13 @@
 #' @param targets A target for each step, as said above: a vector, factor, matrix, data frame
 #'   or array; `NULL`: no targets, for `predict()`.
 #' @param sequence_length Steps in a window.
-#' @param sequence_stride Steps from the begin of a window to that of the next.
+#' @param sequence_stride Steps from the start of a window to that of the next.
 #' @param sampling_rate Steps from one value in a window to the next.
 #' @param batch_size Windows a batch; the last batch may have fewer.
 #' @param shuffle `TRUE`: training takes the windows in a new order each epoch. `evaluate()` and
 #'   `predict()` keep the order of time.
 #' @param seed A seed for the order; `NULL`: it comes from the model's seed.
-#' @param start_index How many steps at the begin of the series to leave out; `NULL`: none.
+#' @param start_index How many steps at the start of the series to leave out; `NULL`: none.
 #' @param end_index The last step that windows may hold, counted from 1; `NULL`: that of the
 #'   series. These are Keras' numbers (from 0, end excluded) as R counts: `end_index = 800` and
 #'   `start_index = 800` cut a series in two parts. Targets may lie beyond `end_index`.
@@ -158,7 +158,8 @@ window_reader <- function(series, targets, starts, offsets) {
   function(rows) {
     steps <- outer(starts[rows], offsets, "+")
     x <- if (is.null(features)) series[steps] else series[steps, ]
-    batch <- list(x = array(x, c(length(rows), length(offsets), features)))
+    dim(x) <- c(length(rows), length(offsets), features)
+    batch <- list(x = x)
     if (!is.null(targets)) {
       batch$y <- if (is.null(dim(targets))) targets[starts[rows]] else array_rows(targets, starts[rows])
     }

@@ -289,6 +289,9 @@ test_that("a linear recurrence goes on", {
   expect_equal(forecast_steps(model, matrix(fibonacci[1:2]), 8), fibonacci[3:10])
   windows <- array(cbind(fibonacci[1:4], fibonacci[2:5]), c(4, 2, 1))
   expect_equal(forecast_steps(model, windows, 5), outer(1:4, 1:5, function(i, j) fibonacci[i + j + 1]))
+  flat <- keras_model_sequential(input_shape = 2) |> layer_dense(1)
+  set_weights(flat, list(matrix(c(1, 1)), 0))
+  expect_equal(forecast_steps(flat, fibonacci[1:2], 8), fibonacci[3:10])
   # a window of one step, and an intercept: x[t] = x[t - 1] / 2 + 3
   half <- recurrence(1, 1, matrix(0.5), 3)
   expect_equal(forecast_steps(half, 10, 4), Reduce(function(x, i) x / 2 + 3, 1:4, 10, accumulate = TRUE)[-1])
