@@ -32,7 +32,8 @@
 #'   sample; `method`. It has a [plot()][plot.lamina_saliency] method.
 #' @section Errors:
 #' A class out of range or another bad argument raises `lamina_error_argument`, inputs of another shape
-#' `lamina_error_shape`, an activation that is an R function `lamina_error_state`.
+#' `lamina_error_shape`, an activation that is an R function, or a model of token ids, which have no
+#' gradient, `lamina_error_state`.
 #' @family seeing
 #' @examples
 #' # score = 2 a - 3 b: the gradient is (2, -3) everywhere
@@ -48,6 +49,7 @@ saliency <- function(model, x, class = NULL, method = c("gradient", "smooth", "i
   samples <- check_count(samples)
   noise <- check_number(noise, min = 0)
   steps <- check_count(steps)
+  check_slopes(model)
   x <- seen_inputs(model, x)
   if (method == "integrated") {
     baseline <- check_baseline(baseline, x)
@@ -75,6 +77,14 @@ saliency <- function(model, x, class = NULL, method = c("gradient", "smooth", "i
     ),
     class = "lamina_saliency"
   )
+}
+
+# Token ids are names, not sizes: nothing changes with them a little.
+check_slopes <- function(model, call = rlang::caller_env()) {
+  if (!is.null(model$tokens)) {
+    abort_lamina("The inputs of this model are token ids, which have no gradient.", "state", arg = "model",
+                 expected = "a model of numbers", actual = "one of token ids", call = call)
+  }
 }
 
 mean_over <- function(n, value) {
@@ -308,6 +318,7 @@ maximize_activation <- function(model, layer, filter = NULL, steps = 60, rate = 
                                 blur = TRUE, l2 = 0.01, range = c(0, 1)) {
   check_model(model, arg = "model")
   require_built(model)
+  check_slopes(model)
   steps <- check_count(steps)
   rate <- check_number(rate, min = 0)
   jitter <- check_count(jitter, min = 0)

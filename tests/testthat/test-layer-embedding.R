@@ -179,3 +179,9 @@ test_that("masking gives zeros where all features are the mask value", {
   model <- keras_model_sequential(input_shape = c(3, 2)) |> layer_masking(mask_value = -1)
   expect_equal(predict(model, x), want)
 })
+
+test_that("what asks for the slope by ids is refused", {
+  model <- keras_model_sequential(input_shape = 4) |> layer_embedding(5, 3) |> layer_flatten() |> layer_dense(2)
+  expect_error(saliency(model, ids), "token ids", class = "lamina_error_state")
+  expect_error(maximize_activation(model, "dense"), class = "lamina_error_state")
+})

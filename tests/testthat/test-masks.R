@@ -97,3 +97,23 @@ test_that("masking layers make masks as embeddings do", {
   want <- t(apply(x, 1, function(s) colSums(s) / max(sum(rowSums(s != 0) > 0), 1)))
   expect_equal(predict(model, x), want, tolerance = 1e-6)
 })
+
+test_that("a large batch that passes in parts gives what small ones give", {
+  set.seed(6)
+  x <- matrix(sample(0:9, 3000 * 40, TRUE), 3000)
+  y <- rnorm(3000)
+  model <- keras_model_sequential(input_shape = 40) |>
+    layer_embedding(10, 8, mask_zero = TRUE) |>
+    layer_dense(8, activation = "relu") |>
+    layer_time_distributed(layer_dense(units = 4, activation = "tanh")) |>
+    layer_global_average_pooling_1d() |>
+    layer_dense(1)
+  model |> compile(loss = "mse")
+  expect_identical(predict(model, x, batch_size = 3000), predict(model, x, batch_size = 7))
+  whole <- compute_gradients(model, x, y)
+  thirds <- lapply(0:2, function(k) compute_gradients(model, x[k * 1000 + 1:1000, ], y[k * 1000 + 1:1000]))
+  expect_equal(whole$loss, mean(vapply(thirds, function(g) g$loss, 0)), tolerance = 1e-6)
+  for (w in seq_along(whole$weights)) {
+    expect_equal(whole$weights[[w]], Reduce(`+`, lapply(thirds, function(g) g$weights[[w]])) / 3, tolerance = 1e-5)
+  }
+})
