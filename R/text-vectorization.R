@@ -4,8 +4,10 @@
 #' Text to numbers
 #'
 #' Each text is standardized, split into tokens, these joined to n-grams where asked for, and
-#' every token looked up in a vocabulary that [adapt()] finds in training texts. What comes out
-#' depends on `output_mode`:
+#' every token looked up in a vocabulary that [adapt()] finds in training texts.
+#'
+#' @details
+#' What comes out depends on `output_mode`:
 #'
 #' * `"int"`: the tokens' numbers in their order, padded with 0 at the end: 1 is any token that is not
 #'   in the vocabulary (`"[UNK]"`), 2 the most frequent one.
@@ -13,10 +15,11 @@
 #'   all unknown ones: 1 where the token occurs, how often it does, or that times
 #'   `log(1 + texts / (1 + texts with the token))`; unknown tokens weigh the mean of these.
 #'
-#' The layer works in three ways: called with texts, `layer(c("a b", "c"))`, it gives the numbers; as
-#' the first layer of a model, the model takes texts in [fit()][fit.lamina_model], [evaluate()] and
-#' [predict()][predict.lamina_model], from a dataset or function too; [saveRDS()] and [save_model()]
-#' keep the vocabulary with the model.
+#' Called with texts, `layer(c("a b", "c"))`, the layer gives the numbers. A model whose first layer it is
+#' takes texts in [fit()][fit.lamina_model], [evaluate()] and [predict()][predict.lamina_model], from a
+#' dataset or function too; [saveRDS()] and [save_model()] keep the vocabulary with it. Such a model turns
+#' its texts into numbers anew in every call: to fit often to many texts, call the layer once and fit a
+#' model of the numbers.
 #'
 #' Standardizing makes lower case of the letters of all scripts (Keras: of A to Z), letter by letter as
 #' Unicode's simple mappings say and the same in every locale: the Turkish dotted capital I (U+0130) and
@@ -471,4 +474,16 @@ text_layer_self <- function(object, call = rlang::caller_env()) {
     abort_argument("object", "a layer of layer_text_vectorization()", describe(object), call = call)
   }
   layer_self(object)
+}
+
+# As Keras' layer objects: layer$get_vocabulary(), layer$adapt(text) and so on.
+#' @export
+`$.lamina_layer_text_vectorization` <- function(x, name) {
+  switch(name,
+    adapt = function(data, ...) adapt(x, data, ...),
+    get_vocabulary = function(...) get_vocabulary(x, ...),
+    set_vocabulary = function(vocabulary, ...) set_vocabulary(x, vocabulary, ...),
+    vocabulary_size = function() length(get_vocabulary(x)),
+    NextMethod()
+  )
 }

@@ -16,7 +16,8 @@ NEGATIONS <- c("not", "no", "never", "neither", "nor", "cannot", "without", "har
 #' Two negations cancel each other out: "not without charm". A negation may be on a list too.
 #'
 #' @param positive,negative Words; `"disappoint*"` stands for all that begin so, `"*less"` for all that end so.
-#' @param negation Words that turn the next ones round; `NULL`: none.
+#' @param negation Words that turn the next ones round; `NULL`: none. By default not, no, never, neither,
+#'   nor, cannot, without, hardly, nothing, nobody, none and all that end in n't.
 #' @param window How many words a negation reaches, at least 1.
 #' @param ties Class of a text with as many positive as negative words, or none: `NA`, or one of `levels`.
 #' @param levels Names of the two classes, the negative one first.

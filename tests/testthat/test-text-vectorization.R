@@ -197,3 +197,15 @@ test_that("the unknown token's own name is not learned", {
   layer <- adapted(standardize = NULL, text = "[UNK] a [UNK]")
   expect_identical(get_vocabulary(layer, FALSE), "a")
 })
+
+test_that("the layer can be used as Keras' objects are", {
+  layer <- layer_text_vectorization(max_tokens = 10)
+  layer$adapt(c("a b", "a"))
+  expect_identical(layer$get_vocabulary(), c("", "[UNK]", "a", "b"))
+  expect_identical(layer$get_vocabulary(include_special_tokens = FALSE), c("a", "b"))
+  expect_identical(layer$vocabulary_size(), 4L)
+  layer$set_vocabulary(c("x", "y", "z"))
+  expect_identical(layer$vocabulary_size(), 5L)
+  expect_identical(layer$max_tokens, 10)
+  expect_null(layer$name)
+})
