@@ -321,6 +321,7 @@ install_values <- function(model, ptr) {
     } else {
       for (argument in grep("_initializer$", names(self$functions), value = TRUE)) {
         k <- initialized_weight(argument, info$weight_names)
+        if (is.na(k)) next # a bias that the layer does without
         weights[[at[k]]] <- own_initial_values(self$functions[[argument]], info$weight_shapes[[k]], argument)
       }
     }
@@ -336,10 +337,11 @@ abort_weights <- function(self, info) {
                  describe(self$values))
 }
 
-# Which weight an argument starts: "recurrent_initializer" the weight "recurrent_kernel".
+# Which weight an argument starts: "recurrent_initializer" the weight "recurrent_kernel"; the only kernel
+# of a depthwise convolution is "kernel".  NA: there is none.
 initialized_weight <- function(argument, weight_names) {
   name <- sub("_initializer$", "", argument)
-  at <- match(c(name, paste0(name, "_kernel")), weight_names)
+  at <- match(c(name, paste0(name, "_kernel"), if (name == "depthwise") "kernel"), weight_names)
   at[!is.na(at)][1L]
 }
 

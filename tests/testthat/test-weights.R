@@ -48,3 +48,21 @@ test_that("set_weights() keeps the optimizer's state", {
   set_weights(model, get_weights(model))
   expect_identical(model$state$slots, slots)
 })
+
+test_that("an initializer that is an R function starts the weight that its argument names", {
+  value <- function(x) function(shape) array(x, shape)
+  all_are <- function(model, values) {
+    for (i in seq_along(values)) expect_true(all(get_weights(model)[[i]] == values[i]))
+    expect_length(get_weights(model), length(values))
+  }
+  picture <- keras_model_sequential(input_shape = c(5, 5, 2))
+  all_are(layer_depthwise_conv_2d(picture, 3, depthwise_initializer = value(2), bias_initializer = value(3)), 2:3)
+  series <- keras_model_sequential(input_shape = c(5, 2))
+  layer_separable_conv_1d(series, 3, 3, depthwise_initializer = value(2), pointwise_initializer = value(3), use_bias = FALSE)
+  all_are(series, 2:3)
+  gru <- keras_model_sequential(input_shape = c(5, 2))
+  layer_gru(gru, 3, kernel_initializer = value(2), recurrent_initializer = value(3), bias_initializer = value(4))
+  all_are(gru, 2:4)
+  plain <- keras_model_sequential(input_shape = 2) |> layer_dense(2, use_bias = FALSE, bias_initializer = value(1), kernel_initializer = value(2))
+  all_are(plain, 2)
+})
