@@ -105,3 +105,20 @@ test_that("series are forecast about as well as lm() forecasts them, one step an
   expect_true(all(temperatures[3:4] < 1.1 * temperatures[2]), info = run$stdout)
   expect_setequal(list.files(folder), c("series-sunspots.png", "series-temperatures.png"))
 })
+
+test_that("a network that heeds the order of words reads reviews better than counting words", {
+  skip_if_not_installed("callr")
+  run <- run_example("words.R")
+  expect_identical(run$status, 0L, info = run$stdout)
+  lines <- strsplit(run$stdout, "\n")[[1]]
+  right_of <- function(model) percentages(grep(paste0("^", model), lines, value = TRUE))
+  lstm <- right_of("bidirectional LSTM") # all, with not, with but, neither
+  expect_length(lstm, 4)
+  expect_gt(lstm[1], 94)
+  for (model in c("word list, by hand", "word list, from the reviews", "bag of words")) {
+    expect_gt(lstm[1], right_of(model)[1] + 4, label = model)
+  }
+  # what a bag cannot see
+  expect_gt(lstm[2], right_of("bag of words")[2] + 20)
+  expect_gt(lstm[3], right_of("bag of words")[3] + 20)
+})
