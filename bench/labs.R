@@ -34,7 +34,7 @@ memory_before <- function() {
 }
 
 report <- function(lab, seconds, before, result) {
-  cat(sprintf("%-5s %7.1f s (%.1f of processor time)   %5.0f MB at the peak of fit(), of which %.0f were there before   %s\n",
+  cat(sprintf("%-5s %7.1f s (%.1f of processor time)   %5.0f MB at the peak of fit(), %.0f of them before it   %s\n",
               lab, seconds[1], sum(seconds[-1]), memory("VmHWM"), before, result))
 }
 
