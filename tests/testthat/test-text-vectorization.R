@@ -120,7 +120,8 @@ test_that("a vocabulary can be given", {
   set_vocabulary(layer, list("one"))
   expect_identical(get_vocabulary(layer, FALSE), "one")
 
-  path <- withr::local_tempfile(lines = c("one", "\u00e4two"))
+  path <- withr::local_tempfile()
+  writeLines(enc2utf8(c("one", "\u00e4two")), path, useBytes = TRUE)
   expect_identical(get_vocabulary(layer_text_vectorization(vocabulary = path), FALSE), c("one", "\u00e4two"))
 })
 
