@@ -14,10 +14,10 @@ static bool sees(const example *ex, const lam_layer *layer, const lam_pass *pass
     return (!mask || (mask[i] && mask[j])) && (j <= i || number(ex, "use_causal_mask", 0, 0) == 0);
 }
 
-/* The scores of query i become what it gives to the keys; in Keras a query that sees nothing gives all
- * keys the same, and layer Attention then sets what comes of it to 0. */
-static void share_out(const example *ex, const lam_layer *layer, const lam_pass *pass, size_t sample,
-                      size_t head, size_t i, double blind, double *s)
+/* The scores of query i become what it gives to the keys; in Keras a query that sees nothing gives
+ * all keys the same, and layer Attention then sets what comes of it to 0. */
+static void share_out(const example *ex, const lam_layer *layer, const lam_pass *pass,
+                      size_t sample, size_t head, size_t i, double blind, double *s)
 {
     size_t steps = layer->in.dim[0], heads = (size_t)number(ex, "num_heads", 0, 1);
     double top = -INFINITY, sum = 0, rate = (float)number(ex, "dropout", 0, 0);
@@ -62,13 +62,14 @@ static void attention(const example *ex, const lam_layer *layer, const lam_pass 
         }
 }
 
-/* One head's q, k or v: x kernel[, head, ] + bias[head, ], with the weights number `at` and at + 1. */
-static void project(const example *ex, const lam_layer *layer, const double *w, int part, size_t head,
-                    const double *x, double *y)
+/* One head's q, k or v (part 0, 1 or 2): x kernel[, head, ] + bias[head, ] */
+static void project(const example *ex, const lam_layer *layer, const double *w, int part,
+                    size_t head, const double *x, double *y)
 {
     bool biased = number(ex, "use_bias", 0, 1) != 0;
     const lam_weight *kernel = &layer->weight[biased ? 2 * part : part];
-    size_t features = kernel->shape.dim[0], heads = kernel->shape.dim[1], each = kernel->shape.dim[2];
+    const size_t *dim = kernel->shape.dim;
+    size_t features = dim[0], heads = dim[1], each = dim[2];
     for (size_t t = 0; t < layer->in.dim[0]; t++)
         for (size_t u = 0; u < each; u++) {
             double sum = biased ? w[kernel[1].offset + head * each + u] : 0;
@@ -88,7 +89,8 @@ static void multi_head_attention(const example *ex, const lam_layer *layer, cons
     const lam_weight *out = &layer->weight[biased ? 6 : 3];
     size_t outputs = out->count / (heads * value);
     double q[MOST], k[MOST], v[MOST], s[MOST];
-    for (size_t sample = 0; sample < pass->rows; sample++, x += layer->in_count, y += layer->out_count) {
+    for (size_t sample = 0; sample < pass->rows;
+         sample++, x += layer->in_count, y += layer->out_count) {
         for (size_t i = 0; i < steps * outputs; i++)
             y[i] = biased ? w[out[1].offset + i % outputs] : 0;
         for (size_t head = 0; head < heads; head++) {
@@ -107,7 +109,8 @@ static void multi_head_attention(const example *ex, const lam_layer *layer, cons
                     for (size_t j = 0; j < steps; j++)
                         context += s[j] * v[j * value + u];
                     for (size_t o = 0; o < outputs; o++)
-                        y[i * outputs + o] += context * w[out->offset + (head * value + u) * outputs + o];
+                        y[i * outputs + o] +=
+                            context * w[out->offset + (head * value + u) * outputs + o];
                 }
             }
         }
@@ -154,8 +157,9 @@ static const example examples[] = {
      SHAPE(6, 4),
      SHAPE(6, 7),
      multi_head_attention,
-     {NUMBERS("num_heads", 3), NUMBERS("key_dim", 2), NUMBERS("value_dim", 5), NUMBERS("use_bias", 0),
-      NUMBERS("output_shape", 7), NUMBERS("use_causal_mask", 1), NUMBERS("dropout", 0.25)},
+     {NUMBERS("num_heads", 3), NUMBERS("key_dim", 2), NUMBERS("value_dim", 5),
+      NUMBERS("use_bias", 0), NUMBERS("output_shape", 7), NUMBERS("use_causal_mask", 1),
+      NUMBERS("dropout", 0.25)},
      .mask = 6},
     {"multi_head_attention",
      SHAPE(17, 3),
@@ -174,24 +178,32 @@ static const refusal refusals[] = {
     {LAM_EARGUMENT, "", {"multi_head_attention", SHAPE(3, 2), .arg = {NUMBERS("key_dim", 2)}}},
     {LAM_EARGUMENT,
      "key_dim",
-     {"multi_head_attention", SHAPE(3, 2), .arg = {NUMBERS("num_heads", 2), NUMBERS("key_dim", 0)}}},
+     {"multi_head_attention", SHAPE(3, 2),
+      .arg = {NUMBERS("num_heads", 2), NUMBERS("key_dim", 0)}}},
     {LAM_EARGUMENT,
      "output_shape",
-     {"multi_head_attention",
-      SHAPE(3, 2),
+     {"multi_head_attention", SHAPE(3, 2),
       .arg = {NUMBERS("num_heads", 2), NUMBERS("key_dim", 2), NUMBERS("output_shape", 2.5)}}},
     {LAM_EARGUMENT,
      "output_shape",
-     {"multi_head_attention",
-      SHAPE(3, 2),
-      .arg = {NUMBERS("num_heads", 2), NUMBERS("key_dim", 2), NUMBERS("output_shape", 1, 1, 1, 1)}}},
+     {"multi_head_attention", SHAPE(3, 2),
+      .arg = {NUMBERS("num_heads", 2), NUMBERS("key_dim", 2),
+              NUMBERS("output_shape", 1, 1, 1, 1)}}},
     {LAM_ESHAPE,
      "",
-     {"multi_head_attention", SHAPE(3, 2, 2), .arg = {NUMBERS("num_heads", 2), NUMBERS("key_dim", 2)}}},
+     {"multi_head_attention", SHAPE(3, 2, 2),
+      .arg = {NUMBERS("num_heads", 2), NUMBERS("key_dim", 2)}}},
 };
 LAYER_REFUSALS(refusals)
 
-#define HEADS {"multi_head_attention", SHAPE(6, 4), .arg = {NUMBERS("num_heads", 3), NUMBERS("key_dim", 2), NUMBERS("value_dim", 5)}}
+#define HEADS                                                                                      \
+    {                                                                                              \
+        "multi_head_attention", SHAPE(6, 4), .arg = {                                              \
+            NUMBERS("num_heads", 3),                                                               \
+            NUMBERS("key_dim", 2),                                                                 \
+            NUMBERS("value_dim", 5)                                                                \
+        }                                                                                          \
+    }
 static const named_weight weights[] = {
     {0, "query_kernel", SHAPE(4, 3, 2), true, HEADS},
     {1, "query_bias", SHAPE(3, 2), true, HEADS},

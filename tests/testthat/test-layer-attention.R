@@ -16,7 +16,9 @@ shares_of <- function(s, seen, causal, blind) {
 
 ref_attention <- function(x, scale = 1, weight = NULL, causal = FALSE, seen = rep(TRUE, nrow(x))) {
   steps <- seq_len(nrow(x))
-  score <- function(i, j) if (is.null(weight)) scale * sum(x[i, ] * x[j, ]) else weight * sum(tanh(scale * (x[i, ] + x[j, ])))
+  dot <- function(i, j) scale * sum(x[i, ] * x[j, ])
+  concat <- function(i, j) weight * sum(tanh(scale * (x[i, ] + x[j, ])))
+  score <- if (is.null(weight)) dot else concat
   shares_of(outer(steps, steps, Vectorize(score)), seen, causal, 0) %*% x
 }
 
@@ -42,7 +44,9 @@ some_sequences <- function(n = 4, steps = 5, features = 3) {
 }
 
 some_weights <- function(model) {
-  lapply(get_weights(model), function(w) array(cos(seq_along(w) * 2.3) * 0.8, if (is.null(dim(w))) length(w) else dim(w)))
+  lapply(get_weights(model), function(w) {
+    array(cos(seq_along(w) * 2.3) * 0.8, if (is.null(dim(w))) length(w) else dim(w))
+  })
 }
 
 test_that("attention is the mean of all steps, weighted by the softmax of the scores", {
@@ -107,7 +111,9 @@ test_that("masked steps are not looked at", {
     model <- keras_model_sequential(input_shape = c(5, 3)) |>
       layer_masking() |>
       layer_attention(use_causal_mask = causal)
-    want <- each_sample(x, function(s, i) if (any(seen[i, ])) ref_attention(s, causal = causal, seen = seen[i, ]) else 0 * s)
+    want <- each_sample(x, function(s, i) {
+      if (any(seen[i, ])) ref_attention(s, causal = causal, seen = seen[i, ]) else 0 * s
+    })
     expect_equal(predict(model, x), want, tolerance = 1e-5)
 
     model <- keras_model_sequential(input_shape = c(5, 3)) |>

@@ -14,13 +14,13 @@ lam_status lam_attend_build(lam_attend *attend, lam_layer *layer, lam_error *err
     if (layer->in.rank != 2) {
         char text[128];
         return lam_fail(err, LAM_ESHAPE,
-                        "Layer %s attends over the steps of a sequence: its samples have shape (steps, "
-                        "features), not %s.",
+                        "Layer %s attends over the steps of a sequence: its samples have shape "
+                        "(steps, features), not %s.",
                         layer->name, lam_shape_text(&layer->in, text, sizeof text));
     }
     attend->steps = layer->in.dim[0];
-    layer->flags = LAM_LAYER_WHOLE_BATCH | LAM_LAYER_NEEDS_X | LAM_LAYER_CARRIES_MASK |
-                   LAM_LAYER_USES_MASK;
+    layer->flags =
+        LAM_LAYER_WHOLE_BATCH | LAM_LAYER_NEEDS_X | LAM_LAYER_CARRIES_MASK | LAM_LAYER_USES_MASK;
     return LAM_OK;
 }
 
@@ -29,7 +29,7 @@ static size_t cells(const lam_attend *attend)
     return lam_mul(attend->steps, attend->steps);
 }
 
-/* Bytes of the shares of one sample; a multiple of a float's, so that what follows stays aligned. */
+/* Bytes of the shares of one sample. */
 static size_t share_bytes(const lam_attend *attend)
 {
     return lam_mul(lam_mul(attend->heads, cells(attend)), sizeof(float));
@@ -59,8 +59,7 @@ lam_attend_head lam_attend_head_of(const lam_attend *attend, const lam_layer *la
 /* The sample's mask; NULL: every step counts. */
 static const unsigned char *mask_of(const lam_attend_head *h)
 {
-    size_t steps = h->attend->steps;
-    return h->pass->mask && h->layer->mask_in == steps ? h->pass->mask + h->sample * steps : NULL;
+    return h->pass->mask ? h->pass->mask + h->sample * h->attend->steps : NULL;
 }
 
 /* Row i, of which the first `seen` keys are not after the query. */

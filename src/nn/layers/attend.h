@@ -1,22 +1,22 @@
 /* What the attention layers share: how the scores of a sample's steps against each other become
  * shares of attention, and the way back.
  *
- * Self-attention over a sequence of T steps: query i looks at the keys j = 0 .. T-1 that its mask
- * leaves it, and shares out 1 among them by a softmax over their scores.  The arriving mask hides steps
- * both as keys and as queries; `causal` hides the keys after the query.  (A query that is not hidden
- * sees at least itself.) */
+ * Self-attention over a sequence of T steps: query i looks at the keys j = 0 .. T-1 that are not
+ * hidden from it, and shares out 1 among them by a softmax over their scores.  The arriving mask
+ * hides steps both as keys and as queries; `causal` hides the keys after the query.  A query that
+ * is not hidden sees at least itself. */
 #ifndef LAM_NN_LAYERS_ATTEND_H
 #define LAM_NN_LAYERS_ATTEND_H
 
 #include "nn/layer.h"
 
 typedef struct lam_attend {
-    float dropout;      /* share of the attention that training drops */
-    double seed;        /* the layer's own, NAN for none */
+    float dropout; /* share of the attention that training drops */
+    double seed;   /* the layer's own, NAN for none */
     bool causal;
-    size_t steps;       /* T; lam_attend_build() sets it */
+    size_t steps; /* T; lam_attend_build() sets it */
     size_t heads;
-    float blind;        /* the share that a hidden query gives to every key */
+    float blind; /* the share that a hidden query gives to every key */
 } lam_attend;
 
 /* The fields of a layer's table, where its config has a lam_attend called `attend`. */
@@ -48,7 +48,7 @@ typedef struct lam_attend_head {
     const lam_layer *layer;
     const lam_pass *pass;
     size_t sample, head;
-    float *shares;          /* T x T: row i is what query i gives to the keys */
+    float *shares; /* T x T: row i is what query i gives to the keys */
     unsigned char *kept;
 } lam_attend_head;
 

@@ -1,19 +1,19 @@
 /* attention (Luong, Pham and Manning, "Effective approaches to attention-based neural machine
  * translation", EMNLP 2015), of a sequence x (steps, features) to itself:
  *
- *   y = softmax(s) x    score_mode "dot":     s[i, j] = scale x[i] . x[j]
- *                       score_mode "concat":  s[i, j] = weight sum over d of tanh(scale (x[i, d] + x[j, d]))
+ *   y = softmax(s) x
+ *   score_mode "dot":     s[i, j] = scale x[i] . x[j]
+ *   score_mode "concat":  s[i, j] = weight sum over d of t[i, j, d]
+ *                         t[i, j, d] = tanh(scale (x[i, d] + x[j, d]))
  *
- * scale is a weight with use_scale and 1 without; weight is one in the mode "concat".  A hidden query
- * gives 0.  Both scores are symmetric in i and j.  So, with ds the gradient by the scores and
+ * scale is a weight with use_scale and 1 without; weight is one in the mode "concat".  A hidden
+ * query gives 0.  Both scores are symmetric in i and j.  So, with ds the gradient by the scores and
  * e = ds + ds', the way back is
  *
- *   dx = softmax(s)' dy + scale g    dot:     g = e x                              dscale = sum x g / 2
- *                                    concat:  g[i] = weight sum over j of          dscale = sum x g
- *                                             e[i, j] (1 - t[i, j]^2)
- *                                             dweight = sum e[i, j] t[i, j] / 2
- *
- * where t is the tanh above. */
+ *   dx = softmax(s)' dy + scale g
+ *   dot:     g = e x                                            dscale = sum x g / 2
+ *   concat:  g[i] = weight sum over j of e[i, j] (1 - t^2)      dscale = sum x g
+ *            dweight = sum e t / 2 */
 #include <math.h>
 
 #include "base/alloc.h"
@@ -49,9 +49,9 @@ static lam_status configure(lam_layer *layer, const lam_args *args, lam_error *e
 
 /* The scratch of a sample, beside the terms of the weights' gradients. */
 typedef struct work {
-    float *dropped, *d; /* (steps, steps) */
-    float *g, *t;       /* (steps, features); t in the mode concat only, as the two below */
+    float *dropped, *d;   /* (steps, steps) */
     float *scale, *shift; /* features */
+    float *g, *t;         /* (steps, features); t in the mode concat only */
 } work;
 
 static size_t work_count(const lam_layer *layer)
@@ -77,7 +77,7 @@ static work work_of(const lam_layer *layer, const lam_pass *pass, size_t sample)
     float *dropped = (float *)terms_of(pass, pass->rows) + sample * work_count(layer);
     float *d = dropped + cells, *scale = d + cells, *shift = scale + features;
     float *g = shift + features, *t = g + layer->in_count;
-    return (work){dropped, d, g, t, scale, shift};
+    return (work){dropped, d, scale, shift, g, t};
 }
 
 static lam_status build(lam_layer *layer, lam_error *err)
@@ -131,8 +131,8 @@ static void products(const lam_layer *layer, const float *a, const float *b, flo
 }
 
 /* c = s b or s' b, with `rows` rows of s (., steps) and b, c (., features) */
-static void combine(const lam_layer *layer, lam_form form, size_t rows, const float *s, const float *b,
-                    float *c)
+static void combine(const lam_layer *layer, lam_form form, size_t rows, const float *s,
+                    const float *b, float *c)
 {
     size_t steps = layer->in.dim[0], features = layer->in.dim[1];
     lam_gemm_run(&(lam_gemm){.form = form,
@@ -184,7 +184,8 @@ static void concat_scores(const job *j, const work *w, const float *x, float *s)
     for (size_t i = 0; i < steps; i++) {
         tangents(j, w, x, i, i + 1);
         for (size_t k = 0; k <= i; k++)
-            s[i * steps + k] = s[k * steps + i] = weight * (float)sum_of(features, w->t + k * features);
+            s[i * steps + k] = s[k * steps + i] =
+                weight * (float)sum_of(features, w->t + k * features);
     }
 }
 
@@ -194,14 +195,15 @@ static void forward_task(void *arg, size_t sample, int worker)
     const job *j = arg;
     const attention *a = j->layer->config;
     work w = work_of(j->layer, j->pass, sample);
-    lam_attend_head h = lam_attend_head_of(&a->attend, j->layer, j->pass, j->pass->cache, sample, 0);
-    const float *x = j->pass->x + sample * j->layer->in_count;
+    const lam_pass *pass = j->pass;
+    lam_attend_head h = lam_attend_head_of(&a->attend, j->layer, pass, pass->cache, sample, 0);
+    const float *x = pass->x + sample * j->layer->in_count;
     if (a->score_mode == DOT)
         dot_scores(j, x, h.shares);
     else
         concat_scores(j, &w, x, h.shares);
     combine(j->layer, LAM_NN, a->attend.steps, lam_attend_forward(&h, w.dropped), x,
-            j->pass->y + sample * j->layer->out_count);
+            pass->y + sample * j->layer->out_count);
 }
 
 static void forward(const lam_layer *layer, const lam_pass *pass)

@@ -1,5 +1,5 @@
-/* multi_head_attention (Vaswani and others, "Attention is all you need", NIPS 2017), of a sequence to
- * itself.  With x (steps, features) and for each head h
+/* multi_head_attention (Vaswani and others, "Attention is all you need", NIPS 2017), of a sequence
+ * to itself.  With x (steps, features) and for each head h
  *
  *   q = (x Wq[h] + bq[h]) / sqrt(key_dim)     k = x Wk[h] + bk[h]     v = x Wv[h] + bv[h]
  *   context[h] = softmax(q k') v              y = sum over h of context[h] Wo[h] + bo
@@ -8,8 +8,8 @@
  * output): as matrices of two dimensions they take all heads at once, so the heads of a step lie
  * side by side in q, k, v and context.
  *
- * The cache holds q, k, v and context of the pass, and what lam_attend keeps; the scratch the gradients
- * of the four, and two matrices (steps, steps) for each sample. */
+ * The cache holds q, k, v and context of the pass, and what lam_attend keeps; the scratch the
+ * gradients of the four, and two matrices (steps, steps) for each sample. */
 #include <math.h>
 
 #include "base/alloc.h"
@@ -24,9 +24,9 @@ typedef struct multi_head {
     lam_attend attend;
     size_t key_dim, value_dim; /* value_dim 0: as key_dim */
     bool use_bias;
-    lam_shape output;          /* rank 0: as the input */
+    lam_shape output; /* rank 0: as the input */
     lam_weight_options kernel, bias;
-    size_t width[PARTS];       /* numbers a step of q, k, v and context */
+    size_t width[PARTS]; /* numbers a step of q, k, v and context */
 } multi_head;
 
 static lam_status read_output_shape(multi_head *m, const lam_args *args, lam_error *err)
@@ -49,14 +49,10 @@ static lam_status read_output_shape(multi_head *m, const lam_args *args, lam_err
 
 static lam_status configure(lam_layer *layer, const lam_args *args, lam_error *err)
 {
-#define DIMENSION(member, field, needed)          \
-    {                                             \
-        .name = #member,                          \
-        .kind = LAM_FIELD_SIZE,                   \
-        .offset = offsetof(multi_head, field),    \
-        .min = 1,                                 \
-        .max = 1e6,                               \
-        .required = needed,                       \
+#define DIMENSION(member, field, needed)                                                           \
+    {                                                                                              \
+        .name = #member, .kind = LAM_FIELD_SIZE, .offset = offsetof(multi_head, field), .min = 1,  \
+        .max = 1e6, .required = needed,                                                            \
     }
     static const lam_field fields[] = {
         DIMENSION(num_heads, attend.heads, true),
@@ -94,13 +90,15 @@ static lam_status add_weights(lam_layer *layer, lam_error *err)
     size_t features = layer->in.dim[1], heads = m->attend.heads;
     lam_shape key = {3, {features, heads, m->key_dim}}, key_bias = lam_shape_2(heads, m->key_dim);
     lam_shape value = {3, {features, heads, m->value_dim}};
+    lam_shape value_bias = lam_shape_2(heads, m->value_dim);
     lam_shape output = {2 + m->output.rank, {heads, m->value_dim}};
     for (int i = 0; i < m->output.rank; i++)
         output.dim[2 + i] = m->output.dim[i];
     LAM_TRY(add_part(layer, "query_kernel", key, "query_bias", key_bias, err));
     LAM_TRY(add_part(layer, "key_kernel", key, "key_bias", key_bias, err));
-    LAM_TRY(add_part(layer, "value_kernel", value, "value_bias", lam_shape_2(heads, m->value_dim), err));
-    return add_part(layer, "attention_output_kernel", output, "attention_output_bias", m->output, err);
+    LAM_TRY(add_part(layer, "value_kernel", value, "value_bias", value_bias, err));
+    return add_part(layer, "attention_output_kernel", output, "attention_output_bias", m->output,
+                    err);
 }
 
 static size_t matrix_bytes(const multi_head *m)
@@ -132,9 +130,9 @@ static lam_status build(lam_layer *layer, lam_error *err)
 typedef struct job {
     const lam_layer *layer;
     const lam_pass *pass;
-    size_t rows;             /* steps of all samples */
-    float *value[PARTS];     /* q, k, v, context */
-    float *gradient[PARTS];  /* of the same */
+    size_t rows;            /* steps of all samples */
+    float *value[PARTS];    /* q, k, v, context */
+    float *gradient[PARTS]; /* of the same */
     char *shares, *matrices;
 } job;
 
@@ -180,7 +178,7 @@ static void project(const job *j, int part, size_t inputs, const float *x, size_
                              .bias = m->use_bias ? lam_w(j->layer, j->pass, at + 1) : NULL});
 }
 
-/* From dy to the gradients of kernel and bias, and to dx (unless NULL), which may hold a sum so far. */
+/* From dy to the gradients of kernel and bias, and to dx (unless NULL); add: dx += it. */
 static void project_back(const job *j, int part, size_t inputs, const float *x, size_t outputs,
                          const float *dy, float *dx, bool add)
 {
@@ -230,9 +228,10 @@ static float *matrix(const job *j, size_t sample, size_t k)
     return (float *)(j->matrices + (2 * sample + k) * matrix_bytes(j->layer->config));
 }
 
-/* What each product of a sample and head multiplies: a (steps, steps) matrix s with rows of q, k, v or
- * context, whose distance is that part's width. */
-static void scores(size_t steps, size_t each, const float *a, const float *b, size_t width, float *s)
+/* The products of one sample and head: a, b and c are its rows of `each` numbers in q, k, v or
+ * context, `width` apart; s is (steps, steps).  s = a b': */
+static void scores(size_t steps, size_t each, const float *a, const float *b, size_t width,
+                   float *s)
 {
     lam_gemm_run(&(lam_gemm){.form = LAM_NT,
                              .m = steps,
@@ -246,6 +245,7 @@ static void scores(size_t steps, size_t each, const float *a, const float *b, si
                              .ldc = steps});
 }
 
+/* c = s b or s' b */
 static void combine(lam_form form, size_t steps, size_t each, const float *s, const float *b,
                     size_t width, float *c)
 {
@@ -276,7 +276,8 @@ static void forward_task(void *arg, size_t sample, int worker)
     size_t steps = m->attend.steps;
     scale_queries(j, j->value, sample);
     for (size_t head = 0; head < m->attend.heads; head++) {
-        lam_attend_head h = lam_attend_head_of(&m->attend, j->layer, j->pass, j->shares, sample, head);
+        lam_attend_head h =
+            lam_attend_head_of(&m->attend, j->layer, j->pass, j->shares, sample, head);
         scores(steps, m->key_dim, part_of(j, j->value, QUERY, sample, head),
                part_of(j, j->value, KEY, sample, head), m->width[KEY], h.shares);
         const float *shares = lam_attend_forward(&h, matrix(j, sample, 0));
@@ -303,7 +304,8 @@ static void backward_task(void *arg, size_t sample, int worker)
     size_t steps = m->attend.steps;
     float *d = matrix(j, sample, 1);
     for (size_t head = 0; head < m->attend.heads; head++) {
-        lam_attend_head h = lam_attend_head_of(&m->attend, j->layer, j->pass, j->shares, sample, head);
+        lam_attend_head h =
+            lam_attend_head_of(&m->attend, j->layer, j->pass, j->shares, sample, head);
         const float *shares = lam_attend_again(&h, matrix(j, sample, 0));
         const float *dcontext = part_of(j, j->gradient, CONTEXT, sample, head);
         combine(LAM_TN, steps, m->value_dim, shares, dcontext, m->width[VALUE],
@@ -311,8 +313,8 @@ static void backward_task(void *arg, size_t sample, int worker)
         scores(steps, m->value_dim, dcontext, part_of(j, j->value, VALUE, sample, head),
                m->width[VALUE], d);
         lam_attend_backward(&h, d);
-        combine(LAM_NN, steps, m->key_dim, d, part_of(j, j->value, KEY, sample, head), m->width[KEY],
-                part_of(j, j->gradient, QUERY, sample, head));
+        combine(LAM_NN, steps, m->key_dim, d, part_of(j, j->value, KEY, sample, head),
+                m->width[KEY], part_of(j, j->gradient, QUERY, sample, head));
         combine(LAM_TN, steps, m->key_dim, d, part_of(j, j->value, QUERY, sample, head),
                 m->width[KEY], part_of(j, j->gradient, KEY, sample, head));
     }
@@ -327,7 +329,8 @@ static void backward(const lam_layer *layer, const lam_pass *pass)
                  pass->dy, j.gradient[CONTEXT], false);
     lam_parallel(pass->rows, backward_task, &j);
     for (int p = QUERY; p <= VALUE; p++)
-        project_back(&j, p, layer->in.dim[1], pass->x, m->width[p], j.gradient[p], pass->dx, p > QUERY);
+        project_back(&j, p, layer->in.dim[1], pass->x, m->width[p], j.gradient[p], pass->dx,
+                     p > QUERY);
 }
 
 const lam_layer_type lam_layer_multi_head_attention = {
