@@ -10,7 +10,7 @@
 enum { CHUNK_ROWS = 512 };
 /* A task has about so much to do at least, and so many samples at most. */
 static const double work_per_task = 2e6;
-enum { ROWS_PER_TASK = 8, ROWS_AT_MOST = 64 };
+enum { ROWS_PER_TASK = 8, ROWS_AT_MOST = 64, PACK_PARALLEL_FROM = 1 << 17 };
 
 /* ---- arguments and weights ------------------------------------------------------------------- */
 
@@ -75,7 +75,7 @@ typedef struct lam_recurrent_run {
     bool keep;                                  /* every step, for backward */
     /* gates whose products are one: with the input, with the state */
     size_t x_together, h_together;
-    float *w, *u, *u_turned; /* the kernel, the recurrent kernel and its transpose, packed */
+    float *w, *w_turned, *u, *u_turned; /* kernel and recurrent kernel, and transposed, packed */
     /* in the cache */
     float *sums, *active, *kept, *state[LAM_CELL_STATES];
     float *x_factor, *h_factor; /* of dropout: rows x parts x features, rows x gates x units */
@@ -134,10 +134,11 @@ static size_t place_scratch(run *f, size_t many, float *block)
 static size_t place_prepared(run *f, float *block)
 {
     taker t = {block, 0};
-    size_t gates = f->cell->gates, h_columns = f->h_together * f->units;
-    size_t x_parts = lam_divide_up(gates, f->x_together);
-    size_t h_parts = lam_divide_up(gates, f->h_together);
-    f->w = take(&t, x_parts * lam_packed_floats(f->features, f->x_together * f->units));
+    size_t gates = f->cell->gates;
+    size_t x_columns = f->x_together * f->units, h_columns = f->h_together * f->units;
+    size_t x_parts = gates / f->x_together, h_parts = lam_divide_up(gates, f->h_together);
+    f->w = take(&t, x_parts * lam_packed_floats(f->features, x_columns));
+    f->w_turned = take(&t, x_parts * lam_packed_floats(x_columns, f->features));
     f->u = take(&t, h_parts * lam_packed_floats(f->units, h_columns));
     f->u_turned = take(&t, h_parts * lam_packed_floats(h_columns, f->units));
     return t.taken;
@@ -207,6 +208,12 @@ static float *packed_w(const run *f, const part *p)
                       lam_packed_floats(f->features, f->x_together * f->units);
 }
 
+static float *packed_w_turned(const run *f, const part *p)
+{
+    return f->w_turned + p->first / f->x_together *
+                             lam_packed_floats(f->x_together * f->units, f->features);
+}
+
 static float *packed_u(const run *f, const part *p)
 {
     return f->u + p->first / f->h_together * lam_packed_floats(f->units, f->h_together * f->units);
@@ -229,19 +236,36 @@ static const float *h_bias(const run *f)
     return f->cell->separate && f->r->use_bias ? lam_w(f->layer, f->pass, 2) + f->width : NULL;
 }
 
+/* Packs the kernel, the recurrent kernel, and the transposes of the two. */
+static void prepare_task(void *arg, size_t task, int worker)
+{
+    (void)worker;
+    const run *f = arg;
+    const float *w = lam_w(f->layer, f->pass, (int)(task % 2));
+    EACH_PART(f, p, task % 2 ? f->h_together : f->x_together) {
+        const float *from = w + p.col;
+        if (task == 0)
+            lam_pack(f->features, p.columns, from, f->width, packed_w(f, &p));
+        else if (task == 1)
+            lam_pack(f->units, p.columns, from, f->width, packed_u(f, &p));
+        else if (task == 2)
+            lam_pack_transposed(p.columns, f->features, from, f->width, packed_w_turned(f, &p));
+        else
+            lam_pack_transposed(p.columns, f->units, from, f->width, packed_u_turned(f, &p));
+    }
+}
+
 void lam_recurrent_prepare(const lam_layer *layer, const lam_pass *pass)
 {
     run f = open_run(layer, pass->rows);
     f.pass = pass;
-    place_prepared(&f, (float *)pass->prepared);
-    const float *w = lam_w(layer, pass, 0), *u = lam_w(layer, pass, 1);
-    EACH_PART(&f, p, f.x_together)
-        lam_pack(f.features, p.columns, w + p.col, f.width, packed_w(&f, &p));
-    EACH_PART(&f, p, f.h_together) {
-        lam_pack(f.units, p.columns, u + p.col, f.width, packed_u(&f, &p));
-        if (pass->backward_follows)
-            lam_pack_transposed(p.columns, f.units, u + p.col, f.width, packed_u_turned(&f, &p));
-    }
+    size_t floats = place_prepared(&f, (float *)pass->prepared);
+    size_t tasks = pass->backward_follows ? 4 : 2;
+    if (floats >= PACK_PARALLEL_FROM)
+        lam_parallel(tasks, prepare_task, &f);
+    else
+        for (size_t i = 0; i < tasks; i++)
+            prepare_task(&f, i, lam_worker());
 }
 
 /* ---- where things are ------------------------------------------------------------------------ */
@@ -612,6 +636,29 @@ static void hold_gradients(const lam_cell_step *s, size_t t)
     }
 }
 
+/* The gradients of the chunk's inputs, back from dsums. */
+static void input_gradients(const run *f, size_t row, size_t rows)
+{
+    EACH_PART(f, p, f->x_together) {
+        lam_packed_run(&(lam_packed_product){.rows = rows,
+                                             .n = f->features,
+                                             .k = p.columns,
+                                             .a = f->dsums + row * f->width + p.col,
+                                             .lda = f->width,
+                                             .b = packed_w_turned(f, &p),
+                                             .c = f->x + row * f->features,
+                                             .ldc = f->features,
+                                             .more = f->to - f->from - 1,
+                                             .a_distance = f->rows * f->width,
+                                             .c_distance = f->rows * f->features});
+        for (size_t t = f->from; t < f->to; t++)
+            for (size_t r = row; r < row + rows; r++)
+                scaled(f->features, f->x + ((t - f->from) * f->rows + r) * f->features,
+                       x_factor(f, &p, r), p.first > 0,
+                       f->pass->dx + (r * f->steps + time_of(f, t)) * f->features);
+    }
+}
+
 static void backward_group(void *arg, size_t group, int worker)
 {
     (void)worker;
@@ -625,6 +672,8 @@ static void backward_group(void *arg, size_t group, int worker)
         f->cell->backward(&s);
         hold_gradients(&s, t);
     }
+    if (f->pass->dx)
+        input_gradients(f, row, rows);
 }
 
 /* What gate `p` of the recurrent kernel was multiplied with, for all rows of the chunk. */
@@ -683,53 +732,26 @@ static void gather_group(void *arg, size_t group, int worker)
     gather(f, f->from, f->to, row, group_row(f, group + 1) - row, &in->p);
 }
 
-/* The gradients of the chunk's inputs to where they belong. */
-static void scatter_group(void *arg, size_t group, int worker)
+/* The gradient of the kernel over the chunk. */
+static void kernel_gradient(const run *f, bool add)
 {
-    (void)worker;
-    const inputs *in = arg;
-    const run *f = in->f;
-    for (size_t t = f->from; t < f->to; t++)
-        for (size_t r = group_row(f, group); r < group_row(f, group + 1); r++)
-            scaled(f->features, f->x + ((t - f->from) * f->rows + r) * f->features,
-                   x_factor(f, &in->p, r), in->p.first > 0,
-                   f->pass->dx + (r * f->steps + time_of(f, t)) * f->features);
-}
-
-/* The gradients of the kernel and the inputs over the chunk. */
-static void input_gradients(const run *f, bool add)
-{
-    size_t rows = (f->to - f->from) * f->rows;
     float *dw = lam_g(f->layer, f->pass, 0);
     EACH_PART(f, p, f->x_together) {
         inputs in = {f, p};
-        if (dw) {
-            lam_parallel(f->groups, gather_group, &in);
-            lam_gemm_run(&(lam_gemm){.form = LAM_TN,
-                                     .m = f->features,
-                                     .n = p.columns,
-                                     .k = rows,
-                                     .a = f->x,
-                                     .lda = f->features,
-                                     .b = f->dsums + p.col,
-                                     .ldb = f->width,
-                                     .c = dw + p.col,
-                                     .ldc = f->width,
-                                     .add = add});
-        }
-        if (f->pass->dx) {
-            lam_gemm_run(&(lam_gemm){.form = LAM_NT,
-                                     .m = rows,
-                                     .n = f->features,
-                                     .k = p.columns,
-                                     .a = f->dsums + p.col,
-                                     .lda = f->width,
-                                     .b = lam_w(f->layer, f->pass, 0) + p.col,
-                                     .ldb = f->width,
-                                     .c = f->x,
-                                     .ldc = f->features});
-            lam_parallel(f->groups, scatter_group, &in);
-        }
+        if (!dw)
+            return;
+        lam_parallel(f->groups, gather_group, &in);
+        lam_gemm_run(&(lam_gemm){.form = LAM_TN,
+                                 .m = f->features,
+                                 .n = p.columns,
+                                 .k = (f->to - f->from) * f->rows,
+                                 .a = f->x,
+                                 .lda = f->features,
+                                 .b = f->dsums + p.col,
+                                 .ldb = f->width,
+                                 .c = dw + p.col,
+                                 .ldc = f->width,
+                                 .add = add});
     }
 }
 
@@ -742,6 +764,6 @@ void lam_recurrent_backward(const lam_layer *layer, const lam_pass *pass)
         f.from = (f.to - 1) / f.chunk * f.chunk;
         lam_parallel(f.groups, backward_group, &f);
         recurrent_gradients(&f, add);
-        input_gradients(&f, add);
+        kernel_gradient(&f, add);
     }
 }
