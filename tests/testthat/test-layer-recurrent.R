@@ -562,17 +562,16 @@ test_that("datasets and functions give whole batches of a stateful model", {
 # ---- dropout -------------------------------------------------------------------------------------
 
 test_that("the dropout of the inputs is the same at all steps and scaled", {
-  for (kind in cells["simple_rnn"]) { # h_t = x_t * mask: the mask can be read off
-    model <- keras_model_sequential(input_shape = c(6, 50)) |>
-      layer_simple_rnn(50, activation = NULL, dropout = 0.4, kernel_initializer = function(shape) diag(50),
-                       recurrent_initializer = "zeros", return_sequences = TRUE)
-    out <- layer_outputs(model, array(1, c(40, 6, 50)), training = TRUE)
-    for (t in 2:6) expect_identical(out[, t, ], out[, 1, ])
-    expect_close(sort(unique(as.vector(out))), c(0, 1 / 0.6))
-    expect_lt(abs(mean(out == 0) - 0.4), 4 * sqrt(0.24 / 2000))
-    expect_gt(length(unique(out[, 1, 1])), 1) # samples differ
-    expect_true(all(predict(model, array(1, c(2, 6, 50))) == 1))
-  }
+  # h_t = x_t * mask: the mask can be read off
+  model <- keras_model_sequential(input_shape = c(6, 50)) |>
+    layer_simple_rnn(50, activation = NULL, dropout = 0.4, kernel_initializer = function(shape) diag(50),
+                     recurrent_initializer = "zeros", return_sequences = TRUE)
+  out <- layer_outputs(model, array(1, c(40, 6, 50)), training = TRUE)
+  for (t in 2:6) expect_identical(out[, t, ], out[, 1, ])
+  expect_close(sort(unique(as.vector(out))), c(0, 1 / 0.6))
+  expect_lt(abs(mean(out == 0) - 0.4), 4 * sqrt(0.24 / 2000))
+  expect_gt(length(unique(out[, 1, 1])), 1) # samples differ
+  expect_true(all(predict(model, array(1, c(2, 6, 50))) == 1))
 })
 
 test_that("the dropout of the state is the same at all steps and scaled", {
