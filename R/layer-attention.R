@@ -46,7 +46,7 @@ layer_attention <- function(object, use_scale = FALSE, score_mode = "dot", dropo
   config <- list(
     use_scale = check_flag(use_scale),
     score_mode = check_choice(score_mode, c("dot", "concat")),
-    dropout = check_attention_dropout(dropout),
+    dropout = check_dropout_rate(dropout, "dropout", environment()),
     seed = check_seed(seed),
     use_causal_mask = check_flag(use_causal_mask)
   )
@@ -137,7 +137,7 @@ layer_multi_head_attention <- function(object, num_heads, key_dim, value_dim = N
     num_heads = check_count(num_heads),
     key_dim = check_count(key_dim),
     value_dim = check_count(value_dim, allow_null = TRUE),
-    dropout = check_attention_dropout(dropout),
+    dropout = check_dropout_rate(dropout, "dropout", environment()),
     use_bias = check_flag(use_bias),
     output_shape = check_attention_output(output_shape),
     kernel_initializer = as_initializer(kernel_initializer),
@@ -150,14 +150,6 @@ layer_multi_head_attention <- function(object, num_heads, key_dim, value_dim = N
     use_causal_mask = check_flag(use_causal_mask)
   )
   create_layer(object, "multi_head_attention", with_own_initializers(config), ..., class = "MultiHeadAttention")
-}
-
-check_attention_dropout <- function(dropout, call = rlang::caller_env()) {
-  rate <- check_number(dropout, min = 0, max = 1, arg = "dropout", call = call)
-  if (rate == 1) {
-    abort_argument("dropout", "a number from 0 to below 1", "1", call = call)
-  }
-  rate
 }
 
 check_attention_axes <- function(attention_axes, call = rlang::caller_env()) {

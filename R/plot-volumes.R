@@ -6,10 +6,11 @@ has_volumes <- function(model) {
   is_built(model) && any(grepl("conv|pool", layer_types(model)))
 }
 
-# Layers that are told of below the block of the layer before them: those that keep the shape, and those
-# that only arrange the numbers anew.
+# Layers that are told of below the block of the layer before them: those that keep the shape and do
+# not mix steps or features, and those that only arrange the numbers anew.
 is_merged <- function(type, from, to) {
-  type == "flatten" || (identical(as.double(from), as.double(to)) && !grepl("conv|pool|^dense$", type))
+  mixes <- grepl("conv|pool|^dense$|attention|lstm|gru|rnn|bidirectional|time_distributed", type)
+  type == "flatten" || (identical(as.double(from), as.double(to)) && !mixes)
 }
 
 # What is drawn, from the input to the output: list(list(kind, title, lines, size)), size being
