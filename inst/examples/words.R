@@ -40,8 +40,10 @@ judge <- function(front, ..., epochs) {
   predict(model, test$text) # the probability of the second class, "positive"
 }
 
-# Which words occur, and no more: logistic regression on a bag of words.
+# Which words occur, and no more: logistic regression on a bag of words; and with pairs of words, such
+# as "not good".
 bag <- judge(layer_text_vectorization(output_mode = "multi_hot"), epochs = 10)
+pairs <- judge(layer_text_vectorization(output_mode = "multi_hot", ngrams = 2), epochs = 10)
 
 # The words as a sequence, 0 where a review is over; mask_zero hides the zeros from the layers behind.
 sequence <- judge(
@@ -59,6 +61,7 @@ judgements <- list(
   "word list, by hand" = by_words,
   "word list, from the reviews" = by_found,
   "bag of words" = class_of(bag),
+  "bag with pairs" = class_of(pairs),
   "bidirectional LSTM" = class_of(sequence)
 )
 negated <- grepl("not |n't |never ", test$text)
