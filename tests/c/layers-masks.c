@@ -26,8 +26,8 @@ static void wild_ids(const example *ex, size_t n, float *x)
         x[i] = i % 4 ? odd[i / 2 % 5] : (float)number(ex, "input_dim", 0, 1);
 }
 
-static void embedding(const example *ex, const lam_layer *layer, const lam_pass *pass, const double *x,
-                      const double *w, double *y)
+static void embedding(const example *ex, const lam_layer *layer, const lam_pass *pass,
+                      const double *x, const double *w, double *y)
 {
     size_t d = (size_t)number(ex, "output_dim", 0, 0);
     for (size_t i = 0; i < pass->rows * layer->in_count; i++)
@@ -55,8 +55,8 @@ static bool step_counts(const example *ex, size_t features, const double *x)
     return any;
 }
 
-static void masking(const example *ex, const lam_layer *layer, const lam_pass *pass, const double *x,
-                    const double *w, double *y)
+static void masking(const example *ex, const lam_layer *layer, const lam_pass *pass,
+                    const double *x, const double *w, double *y)
 {
     size_t features = lam_shape_last(&layer->in);
     (void)w;
@@ -83,8 +83,8 @@ static void mean_of_steps(const example *ex, const lam_layer *layer, const lam_p
 }
 
 /* Channels last; weights gamma, beta, moving_mean, moving_variance. */
-static void batch_norm(const example *ex, const lam_layer *layer, const lam_pass *pass, const double *x,
-                       const double *w, double *y)
+static void batch_norm(const example *ex, const lam_layer *layer, const lam_pass *pass,
+                       const double *x, const double *w, double *y)
 {
     size_t channels = lam_shape_last(&layer->in), count = pass->rows * layer->in_count;
     (void)ex;
@@ -110,21 +110,56 @@ static void batch_norm(const example *ex, const lam_layer *layer, const lam_pass
 /* ---- the examples ---------------------------------------------------------------- */
 
 static const example mask_examples[] = {
-    {"embedding", SHAPE(7), SHAPE(7, 3), embedding, {NUMBERS("input_dim", 5), NUMBERS("output_dim", 3)},
+    {"embedding",
+     SHAPE(7),
+     SHAPE(7, 3),
+     embedding,
+     {NUMBERS("input_dim", 5), NUMBERS("output_dim", 3)},
      .inputs = ids},
-    {"embedding", SHAPE(300), SHAPE(300, 37), embedding, {NUMBERS("input_dim", 4), NUMBERS("output_dim", 37)},
+    {"embedding",
+     SHAPE(300),
+     SHAPE(300, 37),
+     embedding,
+     {NUMBERS("input_dim", 4), NUMBERS("output_dim", 37)},
      .inputs = ids},
-    {"embedding", SHAPE(2, 3), SHAPE(2, 3, 33), embedding,
-     {NUMBERS("input_dim", 6), NUMBERS("output_dim", 33), NUMBERS("mask_zero", 1)}, .inputs = ids},
-    {"embedding", {0}, SHAPE(2), embedding, {NUMBERS("input_dim", 3), NUMBERS("output_dim", 2)},
+    {"embedding",
+     SHAPE(2, 3),
+     SHAPE(2, 3, 33),
+     embedding,
+     {NUMBERS("input_dim", 6), NUMBERS("output_dim", 33), NUMBERS("mask_zero", 1)},
      .inputs = ids},
-    {"embedding", SHAPE(40), SHAPE(40, 2), embedding, {NUMBERS("input_dim", 3), NUMBERS("output_dim", 2)},
+    {"embedding",
+     {0},
+     SHAPE(2),
+     embedding,
+     {NUMBERS("input_dim", 3), NUMBERS("output_dim", 2)},
+     .inputs = ids},
+    {"embedding",
+     SHAPE(40),
+     SHAPE(40, 2),
+     embedding,
+     {NUMBERS("input_dim", 3), NUMBERS("output_dim", 2)},
      .inputs = wild_ids},
     {"masking", SHAPE(7, 2), SHAPE(7, 2), masking, {{0}}, .inputs = some_masked},
-    {"masking", SHAPE(5, 1), SHAPE(5, 1), masking, {NUMBERS("mask_value", -0.1)}, .inputs = some_masked},
-    {"masking", SHAPE(2, 3, 4), SHAPE(2, 3, 4), masking, {NUMBERS("mask_value", 9)}, .inputs = some_masked},
+    {"masking",
+     SHAPE(5, 1),
+     SHAPE(5, 1),
+     masking,
+     {NUMBERS("mask_value", -0.1)},
+     .inputs = some_masked},
+    {"masking",
+     SHAPE(2, 3, 4),
+     SHAPE(2, 3, 4),
+     masking,
+     {NUMBERS("mask_value", 9)},
+     .inputs = some_masked},
     {"global_average_pooling_1d", SHAPE(9, 3), SHAPE(3), mean_of_steps, {{0}}, 9},
-    {"global_average_pooling_1d", SHAPE(4, 1), SHAPE(1, 1), mean_of_steps, {NUMBERS("keepdims", 1)}, 4},
+    {"global_average_pooling_1d",
+     SHAPE(4, 1),
+     SHAPE(1, 1),
+     mean_of_steps,
+     {NUMBERS("keepdims", 1)},
+     4},
     {"batch_normalization", SHAPE(11, 3), SHAPE(11, 3), batch_norm, {{0}}, 11},
     {"batch_normalization", SHAPE(6, 4, 2), SHAPE(6, 4, 2), batch_norm, {{0}}, 6},
     {"batch_normalization", SHAPE(6, 4, 2), SHAPE(6, 4, 2), batch_norm, {{0}}, 24},
@@ -133,20 +168,31 @@ LAYER_EXAMPLES(mask_examples)
 
 static const refusal mask_refusals[] = {
     {LAM_EARGUMENT, "", {"embedding", SHAPE(3), {0}, NULL, {NUMBERS("output_dim", 3)}}},
-    {LAM_EARGUMENT, "input_dim",
+    {LAM_EARGUMENT,
+     "input_dim",
      {"embedding", SHAPE(3), {0}, NULL, {NUMBERS("input_dim", 0), NUMBERS("output_dim", 3)}}},
-    {LAM_EARGUMENT, "input_dim",
+    {LAM_EARGUMENT,
+     "input_dim",
      {"embedding", SHAPE(3), {0}, NULL, {NUMBERS("input_dim", 3e7), NUMBERS("output_dim", 3)}}},
-    {LAM_EARGUMENT, "output_dim",
+    {LAM_EARGUMENT,
+     "output_dim",
      {"embedding", SHAPE(3), {0}, NULL, {NUMBERS("input_dim", 4), NUMBERS("output_dim", 0)}}},
-    {LAM_ESHAPE, "",
-     {"embedding", SHAPE(1, 1, 1, 1), {0}, NULL, {NUMBERS("input_dim", 4), NUMBERS("output_dim", 1)}}},
+    {LAM_ESHAPE,
+     "",
+     {"embedding",
+      SHAPE(1, 1, 1, 1),
+      {0},
+      NULL,
+      {NUMBERS("input_dim", 4), NUMBERS("output_dim", 1)}}},
     {LAM_ESHAPE, "", {"masking", {0}, {0}, NULL, {{0}}}},
 };
 LAYER_REFUSALS(mask_refusals)
 
 static const named_weight mask_weights[] = {
-    {0, "embeddings", SHAPE(5, 3), true,
+    {0,
+     "embeddings",
+     SHAPE(5, 3),
+     true,
      {"embedding", SHAPE(7), {0}, NULL, {NUMBERS("input_dim", 5), NUMBERS("output_dim", 3)}}},
 };
 LAYER_WEIGHTS(mask_weights)
@@ -156,8 +202,12 @@ LAYER_WEIGHTS(mask_weights)
 TEST(mask_zero_masks_the_steps_with_id_0)
 {
     const example ex = {
-        "embedding", SHAPE(4), SHAPE(4, 2), embedding,
-        {NUMBERS("input_dim", 9), NUMBERS("output_dim", 2), NUMBERS("mask_zero", 1)}, .inputs = ids};
+        "embedding",
+        SHAPE(4),
+        SHAPE(4, 2),
+        embedding,
+        {NUMBERS("input_dim", 9), NUMBERS("output_dim", 2), NUMBERS("mask_zero", 1)},
+        .inputs = ids};
     static const float x[8] = {3, 0, 8, 0, 0, 0, 0, 0};
     bench b;
     if (!set_up(&b, &ex, 2, false, false))
@@ -215,7 +265,9 @@ TEST(masks_are_carried_heeded_or_dropped_as_in_keras)
         {{"flatten", SHAPE(6, 4), {0}, NULL, {{0}}, 6}, false, false},
         {{"permute", SHAPE(6, 4), {0}, NULL, {NUMBERS("dims", 2, 1)}, 6}, false, false},
         {{"reshape", SHAPE(6, 4), {0}, NULL, {NUMBERS("target_shape", 24)}, 6}, false, false},
-        {{"conv_1d", SHAPE(6, 4), {0}, NULL, {NUMBERS("filters", 2), NUMBERS("kernel_size", 3)}, 6}, false, false},
+        {{"conv_1d", SHAPE(6, 4), {0}, NULL, {NUMBERS("filters", 2), NUMBERS("kernel_size", 3)}, 6},
+         false,
+         false},
         {{"max_pooling_1d", SHAPE(6, 4), {0}, NULL, {NUMBERS("pool_size", 2)}, 6}, false, false},
         {{"zero_padding_1d", SHAPE(6, 4), {0}, NULL, {NUMBERS("padding", 1, 1)}, 6}, false, false},
         {{"cropping_1d", SHAPE(6, 4), {0}, NULL, {NUMBERS("cropping", 1, 1)}, 6}, false, false},
@@ -227,8 +279,8 @@ TEST(masks_are_carried_heeded_or_dropped_as_in_keras)
             return;
         if (b.layer.mask_out != (all[i].carries ? 6 : 0) ||
             !(b.layer.flags & LAM_LAYER_USES_MASK) == all[i].uses)
-            unit_fail(__FILE__, __LINE__, "%s: mask_out %zu, flags %u", all[i].ex.type, b.layer.mask_out,
-                      b.layer.flags);
+            unit_fail(__FILE__, __LINE__, "%s: mask_out %zu, flags %u", all[i].ex.type,
+                      b.layer.mask_out, b.layer.flags);
         tear_down(&b);
     }
 }
@@ -236,14 +288,15 @@ TEST(masks_are_carried_heeded_or_dropped_as_in_keras)
 /* The moving statistics follow the steps that count. */
 TEST(masked_steps_do_not_move_the_statistics)
 {
-    const example ex = {"batch_normalization", SHAPE(4, 1), SHAPE(4, 1), batch_norm,
-                               {NUMBERS("momentum", 0.5)}, 4};
+    const example ex = {
+        "batch_normalization", SHAPE(4, 1), SHAPE(4, 1), batch_norm, {NUMBERS("momentum", 0.5)}, 4};
     bench b;
     if (!set_up(&b, &ex, 1, true, false))
         return;
     const float x[4] = {1, 100, 3, 100};
     const unsigned char mask[4] = {1, 0, 1, 0}, none[4] = {0};
-    float *mean = b.weights + b.layer.weight[2].offset, *variance = b.weights + b.layer.weight[3].offset;
+    float *mean = b.weights + b.layer.weight[2].offset,
+          *variance = b.weights + b.layer.weight[3].offset;
     *mean = 0;
     *variance = 0;
     b.pass.x = x;
@@ -263,8 +316,12 @@ TEST(masked_steps_do_not_move_the_statistics)
 /* Rows of a gradient are summed in the order of the ids, whoever does it. */
 TEST(gradient_of_embedding_has_the_same_bits_for_any_number_of_threads)
 {
-    const example ex = {"embedding", SHAPE(200), SHAPE(200, 70), embedding,
-                               {NUMBERS("input_dim", 1000), NUMBERS("output_dim", 70)}, .inputs = ids};
+    const example ex = {"embedding",
+                        SHAPE(200),
+                        SHAPE(200, 70),
+                        embedding,
+                        {NUMBERS("input_dim", 1000), NUMBERS("output_dim", 70)},
+                        .inputs = ids};
     bench b;
     lam_error err;
     if (!set_up(&b, &ex, 7, true, false))

@@ -26,10 +26,11 @@ static double inner_number(const example *ex, const char *name, const char *key)
     return arg ? arg->numbers[0] : 0;
 }
 
-/* A simple_rnn with tanh over steps x features: the outputs of all steps as they come.  Weights kernel,
- * recurrent_kernel, bias; a masked step keeps the state, and puts it out, or zeros. */
-static void rnn(const double *x, size_t steps, size_t features, size_t units, const double *const w[3],
-                const unsigned char *mask, bool backwards, bool zeros, double *out)
+/* A simple_rnn with tanh over steps x features: the outputs of all steps as they come.  Weights
+ * kernel, recurrent_kernel, bias; a masked step keeps the state, and puts it out, or zeros. */
+static void rnn(const double *x, size_t steps, size_t features, size_t units,
+                const double *const w[3], const unsigned char *mask, bool backwards, bool zeros,
+                double *out)
 {
     double h[MOST] = {0};
     for (size_t i = 0; i < steps; i++, out += units) {
@@ -65,8 +66,8 @@ static bool concatenates(const example *ex)
     return !mode || strcmp(mode->strings[0], "concat") == 0;
 }
 
-static void bidirectional(const example *ex, const lam_layer *layer, const lam_pass *pass, const double *x,
-                          const double *w, double *y)
+static void bidirectional(const example *ex, const lam_layer *layer, const lam_pass *pass,
+                          const double *x, const double *w, double *y)
 {
     static const char *const names[2] = {"layer", "backward_layer"};
     size_t steps = layer->in.dim[0], features = layer->in.dim[1];
@@ -76,9 +77,11 @@ static void bidirectional(const example *ex, const lam_layer *layer, const lam_p
         double out[2][MOST];
         for (int side = 0; side < 2; side++) {
             const lam_weight *first = &layer->weight[3 * side];
-            const double *const weights[3] = {w + first[0].offset, w + first[1].offset, w + first[2].offset};
+            const double *const weights[3] = {w + first[0].offset, w + first[1].offset,
+                                              w + first[2].offset};
             units[side] = (size_t)inner_number(ex, names[side], "units");
-            rnn(x, steps, features, units[side], weights, pass->mask ? pass->mask + row * steps : NULL,
+            rnn(x, steps, features, units[side], weights,
+                pass->mask ? pass->mask + row * steps : NULL,
                 inner_number(ex, names[side], "go_backwards") != 0,
                 inner_number(ex, names[side], "zero_output_for_mask") != 0, out[side]);
         }
@@ -96,8 +99,8 @@ static void bidirectional(const example *ex, const lam_layer *layer, const lam_p
     }
 }
 
-static void dense_steps(const example *ex, const lam_layer *layer, const lam_pass *pass, const double *x,
-                        const double *w, double *y)
+static void dense_steps(const example *ex, const lam_layer *layer, const lam_pass *pass,
+                        const double *x, const double *w, double *y)
 {
     size_t k = lam_shape_last(&layer->in), units = lam_shape_last(&layer->out);
     (void)ex;
@@ -111,8 +114,8 @@ static void dense_steps(const example *ex, const lam_layer *layer, const lam_pas
 }
 
 /* Every step of every sample has draws of its own. */
-static void dropout_steps(const example *ex, const lam_layer *layer, const lam_pass *pass, const double *x,
-                          const double *w, double *y)
+static void dropout_steps(const example *ex, const lam_layer *layer, const lam_pass *pass,
+                          const double *x, const double *w, double *y)
 {
     double rate = inner_number(ex, "layer", "rate");
     lam_rng rng = lam_layer_rng(layer, pass, 0);
@@ -123,10 +126,11 @@ static void dropout_steps(const example *ex, const lam_layer *layer, const lam_p
     }
 }
 
-static void rnn_steps(const example *ex, const lam_layer *layer, const lam_pass *pass, const double *x,
-                      const double *w, double *y)
+static void rnn_steps(const example *ex, const lam_layer *layer, const lam_pass *pass,
+                      const double *x, const double *w, double *y)
 {
-    size_t inner_steps = layer->in.dim[1], features = layer->in.dim[2], units = lam_shape_last(&layer->out);
+    size_t inner_steps = layer->in.dim[1], features = layer->in.dim[2],
+           units = lam_shape_last(&layer->out);
     const double *const weights[3] = {w + layer->weight[0].offset, w + layer->weight[1].offset,
                                       w + layer->weight[2].offset};
     bool reaches_in = layer->mask_in == layer->in.dim[0] * inner_steps;
@@ -134,13 +138,14 @@ static void rnn_steps(const example *ex, const lam_layer *layer, const lam_pass 
     for (size_t s = 0; s < pass->rows * layer->in.dim[0]; s++) {
         double out[MOST];
         const unsigned char *mask = pass->mask && reaches_in ? pass->mask + s * inner_steps : NULL;
-        rnn(x + s * inner_steps * features, inner_steps, features, units, weights, mask, false, false, out);
+        rnn(x + s * inner_steps * features, inner_steps, features, units, weights, mask, false,
+            false, out);
         memcpy(y + s * units, out + (inner_steps - 1) * units, units * sizeof *y);
     }
 }
 
-static void norm_steps(const example *ex, const lam_layer *layer, const lam_pass *pass, const double *x,
-                       const double *w, double *y)
+static void norm_steps(const example *ex, const lam_layer *layer, const lam_pass *pass,
+                       const double *x, const double *w, double *y)
 {
     size_t channels = lam_shape_last(&layer->in), steps = pass->rows * layer->in_count / channels;
     (void)ex;
@@ -166,8 +171,8 @@ static void norm_steps(const example *ex, const lam_layer *layer, const lam_pass
     }
 }
 
-static void table_steps(const example *ex, const lam_layer *layer, const lam_pass *pass, const double *x,
-                        const double *w, double *y)
+static void table_steps(const example *ex, const lam_layer *layer, const lam_pass *pass,
+                        const double *x, const double *w, double *y)
 {
     size_t d = lam_shape_last(&layer->out);
     (void)ex;
@@ -197,81 +202,176 @@ static void same(const example *ex, const lam_layer *layer, const lam_pass *pass
 #define NO(name) NUMBERS(name, 0)
 
 static const example wrapper_examples[] = {
-    {"bidirectional", SHAPE(4, 2), SHAPE(5), bidirectional,
+    {"bidirectional",
+     SHAPE(4, 2),
+     SHAPE(5),
+     bidirectional,
      {RNN("layer", 3, NO("go_backwards")), RNN("backward_layer", 2, YES("go_backwards"))}},
-    {"bidirectional", SHAPE(5, 2), SHAPE(5, 4), bidirectional,
+    {"bidirectional",
+     SHAPE(5, 2),
+     SHAPE(5, 4),
+     bidirectional,
      {RNN("layer", 1, YES("return_sequences"), YES("zero_output_for_mask")),
-      RNN("backward_layer", 3, YES("return_sequences"), YES("go_backwards"), YES("zero_output_for_mask"))}, 5},
-    {"bidirectional", SHAPE(6, 1), SHAPE(6, 3), bidirectional,
+      RNN("backward_layer", 3, YES("return_sequences"), YES("go_backwards"),
+          YES("zero_output_for_mask"))},
+     5},
+    {"bidirectional",
+     SHAPE(6, 1),
+     SHAPE(6, 3),
+     bidirectional,
      {RNN("layer", 3, YES("return_sequences"), YES("zero_output_for_mask")),
-      RNN("backward_layer", 3, YES("return_sequences"), YES("go_backwards"), YES("zero_output_for_mask")),
-      STRING("merge_mode", "mul")}, 6},
-    {"bidirectional", SHAPE(6, 2), SHAPE(6, 2), bidirectional,
+      RNN("backward_layer", 3, YES("return_sequences"), YES("go_backwards"),
+          YES("zero_output_for_mask")),
+      STRING("merge_mode", "mul")},
+     6},
+    {"bidirectional",
+     SHAPE(6, 2),
+     SHAPE(6, 2),
+     bidirectional,
      {RNN("layer", 2, YES("return_sequences"), YES("go_backwards")),
-      RNN("backward_layer", 2, YES("return_sequences"), NO("go_backwards")), STRING("merge_mode", "sum")}},
-    {"bidirectional", SHAPE(1, 3), SHAPE(2), bidirectional,
+      RNN("backward_layer", 2, YES("return_sequences"), NO("go_backwards")),
+      STRING("merge_mode", "sum")}},
+    {"bidirectional",
+     SHAPE(1, 3),
+     SHAPE(2),
+     bidirectional,
      {RNN("layer", 2, NO("go_backwards")), RNN("backward_layer", 2, YES("go_backwards")),
       STRING("merge_mode", "ave")}},
-    {"bidirectional", SHAPE(7, 2), SHAPE(2), bidirectional,
+    {"bidirectional",
+     SHAPE(7, 2),
+     SHAPE(2),
+     bidirectional,
      {RNN("layer", 2, NO("go_backwards")), RNN("backward_layer", 2, YES("go_backwards")),
-      STRING("merge_mode", "mul")}, 7},
-    {"time_distributed", SHAPE(4, 2), SHAPE(4, 3), dense_steps,
+      STRING("merge_mode", "mul")},
+     7},
+    {"time_distributed",
+     SHAPE(4, 2),
+     SHAPE(4, 3),
+     dense_steps,
      {SPEC("layer", "dense", NUMBERS("units", 3), STRING("activation", "tanh"))}},
-    {"time_distributed", SHAPE(4, 2), SHAPE(4, 3), dense_steps,
-     {SPEC("layer", "dense", NUMBERS("units", 3), STRING("activation", "tanh"))}, 4},
-    {"time_distributed", SHAPE(3, 2, 2), SHAPE(3, 2, 2), dropout_steps,
+    {"time_distributed",
+     SHAPE(4, 2),
+     SHAPE(4, 3),
+     dense_steps,
+     {SPEC("layer", "dense", NUMBERS("units", 3), STRING("activation", "tanh"))},
+     4},
+    {"time_distributed",
+     SHAPE(3, 2, 2),
+     SHAPE(3, 2, 2),
+     dropout_steps,
      {SPEC("layer", "dropout", NUMBERS("rate", 0.5))}},
     {"time_distributed", SHAPE(3, 4, 2), SHAPE(3, 2), rnn_steps, {RNN("layer", 2, NO("stateful"))}},
-    {"time_distributed", SHAPE(3, 4, 2), SHAPE(3, 2), rnn_steps, {RNN("layer", 2, NO("stateful"))}, 3},
-    {"time_distributed", SHAPE(3, 4, 2), SHAPE(3, 2), rnn_steps, {RNN("layer", 2, NO("stateful"))}, 12},
-    {"time_distributed", SHAPE(5, 2), SHAPE(5, 2), norm_steps,
-     {SPEC("layer", "batch_normalization", YES("center"))}, 5},
-    {"time_distributed", SHAPE(2, 3), SHAPE(2, 3, 4), table_steps,
-     {SPEC("layer", "embedding", NUMBERS("input_dim", 5), NUMBERS("output_dim", 4), YES("mask_zero"))},
+    {"time_distributed",
+     SHAPE(3, 4, 2),
+     SHAPE(3, 2),
+     rnn_steps,
+     {RNN("layer", 2, NO("stateful"))},
+     3},
+    {"time_distributed",
+     SHAPE(3, 4, 2),
+     SHAPE(3, 2),
+     rnn_steps,
+     {RNN("layer", 2, NO("stateful"))},
+     12},
+    {"time_distributed",
+     SHAPE(5, 2),
+     SHAPE(5, 2),
+     norm_steps,
+     {SPEC("layer", "batch_normalization", YES("center"))},
+     5},
+    {"time_distributed",
+     SHAPE(2, 3),
+     SHAPE(2, 3, 4),
+     table_steps,
+     {SPEC("layer", "embedding", NUMBERS("input_dim", 5), NUMBERS("output_dim", 4),
+           YES("mask_zero"))},
      .inputs = ids},
-    {"time_distributed", SHAPE(3, 2, 2), SHAPE(3, 4), same, {SPEC("layer", "reshape", NUMBERS("target_shape", 4))}},
-    {"time_distributed", SHAPE(2, 3, 2, 2), SHAPE(2, 3, 2, 2), same,
+    {"time_distributed",
+     SHAPE(3, 2, 2),
+     SHAPE(3, 4),
+     same,
+     {SPEC("layer", "reshape", NUMBERS("target_shape", 4))}},
+    {"time_distributed",
+     SHAPE(2, 3, 2, 2),
+     SHAPE(2, 3, 2, 2),
+     same,
      {SPEC("layer", "time_distributed", STRING("layer", "activity_regularization"))}},
 };
 LAYER_EXAMPLES(wrapper_examples)
 
 static const refusal wrapper_refusals[] = {
     {LAM_EARGUMENT, "", {"time_distributed", SHAPE(3, 2), {0}, NULL, {{0}}}},
-    {LAM_EARGUMENT, "layer", {"time_distributed", SHAPE(3, 2), {0}, NULL, {STRING("layer", "denser")}}},
-    {LAM_EARGUMENT, "units",
+    {LAM_EARGUMENT,
+     "layer",
+     {"time_distributed", SHAPE(3, 2), {0}, NULL, {STRING("layer", "denser")}}},
+    {LAM_EARGUMENT,
+     "units",
      {"time_distributed", SHAPE(3, 2), {0}, NULL, {SPEC("layer", "dense", NUMBERS("units", -1))}}},
-    {LAM_ESHAPE, "", {"time_distributed", SHAPE(3), {0}, NULL, {SPEC("layer", "dense", NUMBERS("units", 1))}}},
-    {LAM_ESHAPE, "",
+    {LAM_ESHAPE,
+     "",
+     {"time_distributed", SHAPE(3), {0}, NULL, {SPEC("layer", "dense", NUMBERS("units", 1))}}},
+    {LAM_ESHAPE,
+     "",
      {"time_distributed", SHAPE(3, 2), {0}, NULL, {RNN("layer", 2, NO("stateful"))}}},
-    {LAM_EARGUMENT, "",
+    {LAM_EARGUMENT,
+     "",
      {"bidirectional", SHAPE(3, 2), {0}, NULL, {RNN("layer", 2, NO("go_backwards"))}}},
-    {LAM_EARGUMENT, "layer",
-     {"bidirectional", SHAPE(3, 2), {0}, NULL,
-      {SPEC("layer", "dense", NUMBERS("units", 2)), RNN("backward_layer", 2, YES("go_backwards"))}}},
-    {LAM_EARGUMENT, "backward_layer",
-     {"bidirectional", SHAPE(3, 2), {0}, NULL,
+    {LAM_EARGUMENT,
+     "layer",
+     {"bidirectional",
+      SHAPE(3, 2),
+      {0},
+      NULL,
+      {SPEC("layer", "dense", NUMBERS("units", 2)),
+       RNN("backward_layer", 2, YES("go_backwards"))}}},
+    {LAM_EARGUMENT,
+     "backward_layer",
+     {"bidirectional",
+      SHAPE(3, 2),
+      {0},
+      NULL,
       {RNN("layer", 2, NO("go_backwards")), RNN("backward_layer", 2, NO("go_backwards"))}}},
-    {LAM_EARGUMENT, "backward_layer",
-     {"bidirectional", SHAPE(3, 2), {0}, NULL,
+    {LAM_EARGUMENT,
+     "backward_layer",
+     {"bidirectional",
+      SHAPE(3, 2),
+      {0},
+      NULL,
       {RNN("layer", 2, YES("return_sequences")), RNN("backward_layer", 2, YES("go_backwards"))}}},
-    {LAM_EARGUMENT, "backward_layer",
-     {"bidirectional", SHAPE(3, 2), {0}, NULL,
+    {LAM_EARGUMENT,
+     "backward_layer",
+     {"bidirectional",
+      SHAPE(3, 2),
+      {0},
+      NULL,
       {RNN("layer", 2, NO("go_backwards")), RNN("backward_layer", 3, YES("go_backwards")),
        STRING("merge_mode", "sum")}}},
-    {LAM_EARGUMENT, "merge_mode",
-     {"bidirectional", SHAPE(3, 2), {0}, NULL,
+    {LAM_EARGUMENT,
+     "merge_mode",
+     {"bidirectional",
+      SHAPE(3, 2),
+      {0},
+      NULL,
       {RNN("layer", 2, NO("go_backwards")), RNN("backward_layer", 2, YES("go_backwards")),
        STRING("merge_mode", "max")}}},
-    {LAM_ESHAPE, "",
-     {"bidirectional", SHAPE(3), {0}, NULL,
+    {LAM_ESHAPE,
+     "",
+     {"bidirectional",
+      SHAPE(3),
+      {0},
+      NULL,
       {RNN("layer", 2, NO("go_backwards")), RNN("backward_layer", 2, YES("go_backwards"))}}},
 };
 LAYER_REFUSALS(wrapper_refusals)
 
-#define BOTH_LSTM                                                                            \
-    {"bidirectional", SHAPE(4, 3), {0}, NULL,                                                \
-     {SPEC("layer", "lstm", NUMBERS("units", 2), NO("go_backwards")),                        \
-      SPEC("backward_layer", "lstm", NUMBERS("units", 5), YES("go_backwards"))}}
+#define BOTH_LSTM                                                                                  \
+    {                                                                                              \
+        "bidirectional", SHAPE(4, 3), {0}, NULL,                                                   \
+        {                                                                                          \
+            SPEC("layer", "lstm", NUMBERS("units", 2), NO("go_backwards")),                        \
+                SPEC("backward_layer", "lstm", NUMBERS("units", 5), YES("go_backwards"))           \
+        }                                                                                          \
+    }
 static const named_weight wrapper_weights[] = {
     {0, "forward_kernel", SHAPE(3, 8), true, BOTH_LSTM},
     {1, "forward_recurrent_kernel", SHAPE(2, 8), true, BOTH_LSTM},
@@ -279,10 +379,20 @@ static const named_weight wrapper_weights[] = {
     {3, "backward_kernel", SHAPE(3, 20), true, BOTH_LSTM},
     {4, "backward_recurrent_kernel", SHAPE(5, 20), true, BOTH_LSTM},
     {5, "backward_bias", SHAPE(20), true, BOTH_LSTM},
-    {0, "kernel", SHAPE(2, 3), true,
+    {0,
+     "kernel",
+     SHAPE(2, 3),
+     true,
      {"time_distributed", SHAPE(4, 2), {0}, NULL, {SPEC("layer", "dense", NUMBERS("units", 3))}}},
-    {2, "moving_mean", SHAPE(2), false,
-     {"time_distributed", SHAPE(4, 2), {0}, NULL, {SPEC("layer", "batch_normalization", YES("center"))}}},
+    {2,
+     "moving_mean",
+     SHAPE(2),
+     false,
+     {"time_distributed",
+      SHAPE(4, 2),
+      {0},
+      NULL,
+      {SPEC("layer", "batch_normalization", YES("center"))}}},
 };
 LAYER_WEIGHTS(wrapper_weights)
 
@@ -308,10 +418,16 @@ static void run_once(bench *b, float *out)
 
 TEST(bidirectional_has_the_same_bits_for_any_number_of_threads)
 {
-    const example ex = {"bidirectional", SHAPE(12, 7), SHAPE(12, 20), NULL,
-                        {SPEC("layer", "lstm", NUMBERS("units", 10), YES("return_sequences"), NUMBERS("dropout", 0.3)),
-                         SPEC("backward_layer", "lstm", NUMBERS("units", 10), YES("return_sequences"),
-                              NUMBERS("dropout", 0.3), YES("go_backwards"))}, 12};
+    const example ex = {
+        "bidirectional",
+        SHAPE(12, 7),
+        SHAPE(12, 20),
+        NULL,
+        {SPEC("layer", "lstm", NUMBERS("units", 10), YES("return_sequences"),
+              NUMBERS("dropout", 0.3)),
+         SPEC("backward_layer", "lstm", NUMBERS("units", 10), YES("return_sequences"),
+              NUMBERS("dropout", 0.3), YES("go_backwards"))},
+        12};
     bench b;
     lam_error err;
     CHECK_OK(lam_threads_set(1, &err));
@@ -334,7 +450,10 @@ TEST(bidirectional_has_the_same_bits_for_any_number_of_threads)
 /* The two directions drop out by themselves. */
 TEST(directions_draw_from_streams_of_their_own)
 {
-    const example ex = {"bidirectional", SHAPE(1, 8), SHAPE(2), NULL,
+    const example ex = {"bidirectional",
+                        SHAPE(1, 8),
+                        SHAPE(2),
+                        NULL,
                         {RNN("layer", 1, NUMBERS("dropout", 0.5)),
                          RNN("backward_layer", 1, NUMBERS("dropout", 0.5), YES("go_backwards"))}};
     bench b;
@@ -363,16 +482,21 @@ TEST(directions_draw_from_streams_of_their_own)
 
 TEST(bidirectional_tells_the_states_of_both_directions)
 {
-    const example ex = {"bidirectional", SHAPE(3, 2), SHAPE(5), NULL,
+    const example ex = {"bidirectional",
+                        SHAPE(3, 2),
+                        SHAPE(5),
+                        NULL,
                         {SPEC("layer", "lstm", NUMBERS("units", 2), YES("return_state")),
-                         SPEC("backward_layer", "lstm", NUMBERS("units", 3), YES("return_state"), YES("go_backwards"))}};
+                         SPEC("backward_layer", "lstm", NUMBERS("units", 3), YES("return_state"),
+                              YES("go_backwards"))}};
     bench b;
     lam_error err;
     CHECK_OK(lam_threads_set(1, &err));
     if (!set_up(&b, &ex, 2, false, false))
         return;
     CHECK_INT(b.layer.n_extra, 4);
-    CHECK(b.layer.extra[0] == 2 && b.layer.extra[1] == 2 && b.layer.extra[2] == 3 && b.layer.extra[3] == 3);
+    CHECK(b.layer.extra[0] == 2 && b.layer.extra[1] == 2 && b.layer.extra[2] == 3 &&
+          b.layer.extra[3] == 3);
     b.pass.x = b.x;
     b.pass.y = b.y;
     b.layer.type->prepare(&b.layer, &b.pass);
@@ -394,19 +518,52 @@ TEST(wrappers_hand_masks_on)
         example ex;
     } mask_case;
     const mask_case all[] = {
-        {4, {"time_distributed", SHAPE(4, 2), {0}, NULL, {SPEC("layer", "dense", NUMBERS("units", 3))}, 4}},
+        {4,
+         {"time_distributed",
+          SHAPE(4, 2),
+          {0},
+          NULL,
+          {SPEC("layer", "dense", NUMBERS("units", 3))},
+          4}},
         {4, {"time_distributed", SHAPE(4, 3, 2), {0}, NULL, {STRING("layer", "flatten")}, 4}},
-        {12, {"time_distributed", SHAPE(4, 3, 2), {0}, NULL, {SPEC("layer", "dense", NUMBERS("units", 3))}, 12}},
+        {12,
+         {"time_distributed",
+          SHAPE(4, 3, 2),
+          {0},
+          NULL,
+          {SPEC("layer", "dense", NUMBERS("units", 3))},
+          12}},
         {0, {"time_distributed", SHAPE(4, 3, 2), {0}, NULL, {STRING("layer", "flatten")}, 12}},
         {4, {"time_distributed", SHAPE(4, 3, 2), {0}, NULL, {RNN("layer", 2, NO("stateful"))}, 12}},
-        {12, {"time_distributed", SHAPE(4, 3, 2), {0}, NULL, {RNN("layer", 2, YES("return_sequences"))}, 12}},
-        {12, {"time_distributed", SHAPE(4, 3), {0}, NULL,
-              {SPEC("layer", "embedding", NUMBERS("input_dim", 9), NUMBERS("output_dim", 2), YES("mask_zero"))}}},
-        {6, {"bidirectional", SHAPE(6, 2), {0}, NULL,
-             {RNN("layer", 2, YES("return_sequences")),
-              RNN("backward_layer", 2, YES("return_sequences"), YES("go_backwards"))}, 6}},
-        {0, {"bidirectional", SHAPE(6, 2), {0}, NULL,
-             {RNN("layer", 2, NO("go_backwards")), RNN("backward_layer", 2, YES("go_backwards"))}, 6}},
+        {12,
+         {"time_distributed",
+          SHAPE(4, 3, 2),
+          {0},
+          NULL,
+          {RNN("layer", 2, YES("return_sequences"))},
+          12}},
+        {12,
+         {"time_distributed",
+          SHAPE(4, 3),
+          {0},
+          NULL,
+          {SPEC("layer", "embedding", NUMBERS("input_dim", 9), NUMBERS("output_dim", 2),
+                YES("mask_zero"))}}},
+        {6,
+         {"bidirectional",
+          SHAPE(6, 2),
+          {0},
+          NULL,
+          {RNN("layer", 2, YES("return_sequences")),
+           RNN("backward_layer", 2, YES("return_sequences"), YES("go_backwards"))},
+          6}},
+        {0,
+         {"bidirectional",
+          SHAPE(6, 2),
+          {0},
+          NULL,
+          {RNN("layer", 2, NO("go_backwards")), RNN("backward_layer", 2, YES("go_backwards"))},
+          6}},
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         bench b;
@@ -420,10 +577,20 @@ TEST(wrappers_hand_masks_on)
 /* A step counts when any of its inner steps does; an embedding inside makes the mask. */
 TEST(masks_of_inner_steps_end_or_begin_inside)
 {
-    const example ends = {"time_distributed", SHAPE(3, 2, 1), SHAPE(3, 1), NULL, {RNN("layer", 1, NO("stateful"))}, 6};
-    const unsigned char mask[12] = {0, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0}, want[6] = {1, 0, 1, 0, 0, 1};
-    const example begins = {"time_distributed", SHAPE(2, 2), SHAPE(2, 2, 1), NULL,
-                            {SPEC("layer", "embedding", NUMBERS("input_dim", 9), NUMBERS("output_dim", 1), YES("mask_zero"))},
+    const example ends = {"time_distributed",
+                          SHAPE(3, 2, 1),
+                          SHAPE(3, 1),
+                          NULL,
+                          {RNN("layer", 1, NO("stateful"))},
+                          6};
+    const unsigned char mask[12] = {0, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0},
+                        want[6] = {1, 0, 1, 0, 0, 1};
+    const example begins = {"time_distributed",
+                            SHAPE(2, 2),
+                            SHAPE(2, 2, 1),
+                            NULL,
+                            {SPEC("layer", "embedding", NUMBERS("input_dim", 9),
+                                  NUMBERS("output_dim", 1), YES("mask_zero"))},
                             .inputs = ids};
     const float tokens[8] = {3, 0, 8, 1, 0, 0, 0, 2};
     bench b;

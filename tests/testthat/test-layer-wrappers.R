@@ -201,6 +201,31 @@ test_that("time_distributed applies the layer at every step", {
   expect_output(print(model), "time_distributed (TimeDistributed", fixed = TRUE)
 })
 
+test_that("a tagger of words has the loss and gradients of a dense layer, masked steps left out", {
+  ids <- rbind(c(3, 1, 0, 2, 0), c(4, 4, 1, 0, 0), c(0, 0, 0, 0, 0))
+  tags <- array(c(0, 1, 2, 1, 0, 2, 2, 2, 0, 1, 1, 1, 0, 0, 0), c(3, 5, 1))
+  tagger <- function(wrap) {
+    model <- keras_model_sequential(input_shape = 5) |> layer_embedding(5, 2, mask_zero = TRUE)
+    last <- layer_dense(units = 3, activation = "softmax")
+    if (wrap) layer_time_distributed(model, last) else last(model)
+    model |> compile(loss = "sparse_categorical_crossentropy", metrics = "accuracy")
+    model
+  }
+  model <- tagger(TRUE)
+  w <- some_weights(model, 2)
+  set_weights(model, w)
+  p <- predict(model, ids)
+  counts <- ids != 0
+  chosen <- matrix(p[cbind(rep(1:3, 5), rep(1:5, each = 3), as.vector(tags) + 1)], 3)
+  best <- apply(p, 1:2, which.max) - 1
+  got <- evaluate(model, ids, tags)
+  expect_equal(got$loss, mean(-log(chosen[counts])), tolerance = 1e-5)
+  expect_equal(got$accuracy, mean((best == tags[, , 1])[counts]), tolerance = 1e-6)
+  plain <- tagger(FALSE)
+  set_weights(plain, w)
+  expect_equal(compute_gradients(model, ids, tags), compute_gradients(plain, ids, tags), tolerance = 1e-6)
+})
+
 test_that("time_distributed takes layers on pictures and on series", {
   films <- array(rnorm(2 * 3 * 6 * 6 * 1), c(2, 3, 6, 6, 1))
   conv <- function() layer_conv_2d(filters = 4, kernel_size = 3, activation = "relu")

@@ -50,20 +50,23 @@ static lam_status configure(lam_layer *layer, const lam_args *args, lam_error *e
     for (int side = 0; side < BOTH; side++) {
         LAM_TRY(lam_inner_init(&b->inner[side], args, names[side], err));
         if (!is_recurrent(&b->inner[side]))
-            return lam_fail_arg(err, LAM_EARGUMENT, names[side], "a recurrent layer", "one of type %s",
-                                b->inner[side].type->name);
+            return lam_fail_arg(err, LAM_EARGUMENT, names[side], "a recurrent layer",
+                                "one of type %s", b->inner[side].type->name);
     }
     const lam_recurrent *f = recurrent(b, 0), *r = recurrent(b, 1);
     if (f->go_backwards == r->go_backwards)
-        return lam_fail_arg(err, LAM_EARGUMENT, "backward_layer", "a layer that goes the other way than `layer`",
+        return lam_fail_arg(err, LAM_EARGUMENT, "backward_layer",
+                            "a layer that goes the other way than `layer`",
                             "one with the same `go_backwards`");
     if (f->return_sequences != r->return_sequences || f->return_state != r->return_state ||
         f->stateful != r->stateful)
-        return lam_fail_arg(err, LAM_EARGUMENT, "backward_layer",
-                            "a layer with the `return_sequences`, `return_state` and `stateful` of `layer`",
-                            "one with others");
+        return lam_fail_arg(
+            err, LAM_EARGUMENT, "backward_layer",
+            "a layer with the `return_sequences`, `return_state` and `stateful` of `layer`",
+            "one with others");
     if (b->mode != CONCAT && f->units != r->units)
-        return lam_fail_arg(err, LAM_EARGUMENT, "backward_layer", "a layer with as many units as `layer`",
+        return lam_fail_arg(err, LAM_EARGUMENT, "backward_layer",
+                            "a layer with as many units as `layer`",
                             "one of %zu where `layer` has %zu", r->units, f->units);
     return LAM_OK;
 }
@@ -128,7 +131,7 @@ static void placed(lam_layer *layer)
     lam_inner_place(&b->inner[1], layer, b->inner[0].n_weights);
 }
 
-/* ---- passes ----------------------------------------------------------------------------------- */
+/* ---- passes -------------------------------------------------------------------------------- */
 
 /* Both directions of a pass, each with memory of its own. */
 typedef struct trip {
@@ -228,11 +231,13 @@ static void forward(const lam_layer *layer, const lam_pass *pass)
     trip t = open_trip(layer, pass);
     both_ways(&t, forward_task);
     for (size_t i = 0; i < pass->rows * b->steps; i++)
-        merge(b, t.y[0] + i * b->units[0], t.y[1] + turned(b, i) * b->units[1], pass->y + i * width);
+        merge(b, t.y[0] + i * b->units[0], t.y[1] + turned(b, i) * b->units[1],
+              pass->y + i * width);
 }
 
 /* What merge() does, backward. */
-static void part(const bidirectional *b, const float *dy, const float *f, const float *r, float *df, float *dr)
+static void part(const bidirectional *b, const float *dy, const float *f, const float *r, float *df,
+                 float *dr)
 {
     size_t n = b->units[0];
     if (b->mode == CONCAT) {

@@ -34,15 +34,16 @@ static lam_status configure(lam_layer *layer, const lam_args *args, lam_error *e
     };
     embedding *e = layer->config;
     LAM_TRY(lam_args_read(args, fields, LAM_COUNT(fields), e, "layer_embedding()", err));
-    return lam_weight_options_read(args, "embeddings", LAM_INIT_random_uniform, &e->embeddings, err);
+    return lam_weight_options_read(args, "embeddings", LAM_INIT_random_uniform, &e->embeddings,
+                                   err);
 }
 
 static lam_status build(lam_layer *layer, lam_error *err)
 {
     const embedding *e = layer->config;
     if (layer->in.rank + 1 >= LAM_MAX_RANK)
-        return lam_fail(err, LAM_ESHAPE, "Layer %s takes samples of at most %d dimensions.", layer->name,
-                        LAM_MAX_RANK - 2);
+        return lam_fail(err, LAM_ESHAPE, "Layer %s takes samples of at most %d dimensions.",
+                        layer->name, LAM_MAX_RANK - 2);
     layer->out.dim[layer->out.rank++] = e->output_dim;
     layer->flags = LAM_LAYER_NEEDS_X;
     layer->mask_out = e->mask_zero ? layer->in_count : 0;
@@ -58,7 +59,7 @@ static inline size_t row_of(float x, const embedding *e)
 
 typedef struct job {
     const embedding *e;
-    size_t n;         /* ids */
+    size_t n; /* ids */
     const float *ids;
     const float *from; /* E, or dy */
     float *to;         /* y, or dE */
@@ -98,7 +99,8 @@ static void clear(void *arg, size_t task, int worker)
     memset(j->to + begin, 0, (lam_least(begin + CLEAR, all) - begin) * sizeof(float));
 }
 
-/* The sums of some columns, in the order of the ids: the same bits however many threads there are. */
+/* The sums of some columns, in the order of the ids: the same bits however many threads there are.
+ */
 static void add_up(void *arg, size_t task, int worker)
 {
     const job *j = arg;

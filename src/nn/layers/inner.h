@@ -7,8 +7,9 @@
 /* A fresh layer from the spec in argument `name`. */
 lam_status lam_inner_init(lam_layer *inner, const lam_args *args, const char *name, lam_error *err);
 
-/* Builds it as part of `outer`; `stream` is the first of outer's streams of random numbers that it draws
- * from.  Its weights become outer's, their names behind `prefix`.  inner->mask_in must be set before. */
+/* Builds it as part of `outer`; `stream` is the first of outer's streams of random numbers that it
+ * draws from.  Its weights become outer's, their names behind `prefix`.  inner->mask_in must be set
+ * before. */
 lam_status lam_inner_build(lam_layer *inner, lam_layer *outer, const lam_shape *in, int stream,
                            const char *prefix, lam_error *err);
 

@@ -1,5 +1,5 @@
-/* masking: a step of a sequence counts when any of its features differs from mask_value.  y = x, with
- * zeros at the steps that do not count; these get no gradient. */
+/* masking: a step of a sequence counts when any of its features differs from mask_value.  y = x,
+ * with zeros at the steps that do not count; these get no gradient. */
 #include <string.h>
 
 #include "nn/layer.h"
@@ -20,7 +20,8 @@ static lam_status build(lam_layer *layer, lam_error *err)
 {
     if (layer->in.rank < 1)
         return lam_fail(err, LAM_ESHAPE,
-                        "Layer %s needs an input of at least one dimension beside the samples.", layer->name);
+                        "Layer %s needs an input of at least one dimension beside the samples.",
+                        layer->name);
     layer->mask_out = layer->in_count / lam_shape_last(&layer->in);
     layer->cache_row = layer->mask_out;
     layer->flags = LAM_LAYER_INPLACE;

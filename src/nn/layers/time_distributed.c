@@ -1,8 +1,8 @@
-/* time_distributed: the same layer at every step of (steps, ...).  The layer inside sees rows x steps
- * samples, one behind the other, as they stand in memory.
+/* time_distributed: the same layer at every step of (steps, ...).  The layer inside sees rows x
+ * steps samples, one behind the other, as they stand in memory.
  *
- * A mask of one byte a step is handed on; the layer inside gets it only where each of its samples is
- * one step (batch normalization heeds it).  Of a mask that reaches into the steps, (steps, inner
+ * A mask of one byte a step is handed on; the layer inside gets it only where each of its samples
+ * is one step (batch normalization heeds it).  Of a mask that reaches into the steps, (steps, inner
  * steps), the layer inside gets its part; when it ends there, a step counts if any of its inner
  * steps does. */
 #include "nn/layers/inner.h"
@@ -56,8 +56,8 @@ static lam_status build(lam_layer *layer, lam_error *err)
     lam_layer *inner = &t->inner;
     if (layer->in.rank < 2) {
         char text[128];
-        return lam_fail(err, LAM_ESHAPE, "Layer %s needs samples of shape (steps, ...), not %s.", layer->name,
-                        lam_shape_text(&layer->in, text, sizeof text));
+        return lam_fail(err, LAM_ESHAPE, "Layer %s needs samples of shape (steps, ...), not %s.",
+                        layer->name, lam_shape_text(&layer->in, text, sizeof text));
     }
     lam_shape in = lam_shape_of(layer->in.rank - 1, layer->in.dim + 1);
     t->steps = layer->in.dim[0];
@@ -70,7 +70,8 @@ static lam_status build(lam_layer *layer, lam_error *err)
     layer->out.dim[0] = t->steps;
     for (int i = 0; i < inner->out.rank; i++)
         layer->out.dim[i + 1] = inner->out.dim[i];
-    layer->flags = inner->flags & (LAM_LAYER_INPLACE | LAM_LAYER_NEEDS_X | LAM_LAYER_NEEDS_Y | LAM_LAYER_WHOLE_BATCH);
+    layer->flags = inner->flags & (LAM_LAYER_INPLACE | LAM_LAYER_NEEDS_X | LAM_LAYER_NEEDS_Y |
+                                   LAM_LAYER_WHOLE_BATCH);
     layer->cache_row = t->steps * inner->cache_row;
     layer->cache_fixed = inner->cache_fixed;
     layer->scratch_row = t->steps * inner->scratch_row;
