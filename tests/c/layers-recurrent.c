@@ -300,3 +300,210 @@ static const named_weight recurrent_weights[] = {
      {"gru", SHAPE(5, 2), {0}, NULL, {STATEFUL, NUMBERS("reset_after", 0)}}},
 };
 LAYER_WEIGHTS(recurrent_weights)
+
+/* ---- many samples, many steps ----------------------------------------------------- */
+
+/* More rows and steps than one task or one chunk of time steps takes. */
+enum { ROWS = 70, STEPS = 19 };
+static const example long_examples[] = {
+    SEQUENCES(simple_rnn, STEPS, 3, 5, NUMBERS("dropout", 0.3)),
+    SEQUENCES(lstm, STEPS, 3, 17, {0}),
+    CELL(lstm, STEPS, 3, 5, NUMBERS("dropout", 0.2), NUMBERS("recurrent_dropout", 0.3),
+         NUMBERS("go_backwards", 1)),
+    SEQUENCES(gru, STEPS, 3, 5, NUMBERS("zero_output_for_mask", 1)),
+    CELL(gru, STEPS, 3, 5, NUMBERS("reset_after", 0), NUMBERS("recurrent_dropout", 0.3)),
+};
+
+static void run_layer(bench *b, bool add)
+{
+    b->pass.x = b->x;
+    b->pass.y = b->y;
+    b->pass.dy = b->dy;
+    b->pass.dx = b->dx;
+    b->pass.grads = b->grads;
+    b->pass.add = add;
+    b->pass.backward_follows = true;
+    b->layer.type->prepare(&b->layer, &b->pass);
+    b->layer.type->forward(&b->layer, &b->pass);
+    b->layer.type->backward(&b->layer, &b->pass);
+}
+
+/* Sample `row` of `all` alone, its gradients added to those in `one`. */
+static void run_one(bench *one, const bench *all, size_t row, bool add)
+{
+    const lam_layer *layer = &all->layer;
+    memcpy(one->x, all->x + row * layer->in_count, layer->in_count * sizeof(float));
+    memcpy(one->dy, all->dy + row * layer->out_count, layer->out_count * sizeof(float));
+    memcpy(one->mask, all->mask + row * STEPS, STEPS);
+    one->pass.first_row = all->pass.first_row + row;
+    run_layer(one, add);
+}
+
+static void compare_with_single_samples(const example *ex)
+{
+    bench all, one;
+    if (!set_up(&all, ex, ROWS, true, false) || !set_up(&one, ex, 1, true, false))
+        return;
+    memcpy(one.weights, all.weights, all.n_w * sizeof(float));
+    run_layer(&all, false);
+    all.ex->reference(ex, &all.layer, &all.pass, all.x_d, all.w_d, all.y_d);
+    for (size_t i = 0; i < all.n_y; i++)
+        CHECK_NEAR(all.y[i], all.y_d[i], 1e-5);
+    for (size_t row = 0; row < ROWS; row++) {
+        run_one(&one, &all, row, row > 0);
+        for (size_t i = 0; i < one.n_x; i++)
+            CHECK_NEAR(all.dx[row * one.n_x + i], one.dx[i], 1e-5);
+    }
+    for (int w = 0; w < all.layer.n_weights; w++)
+        for (size_t i = 0; i < all.layer.weight[w].count; i++) {
+            size_t at = all.layer.weight[w].offset + i;
+            CHECK_NEAR(all.grads[at], one.grads[at], 1e-4);
+        }
+    tear_down(&all);
+    tear_down(&one);
+}
+
+TEST(a_batch_of_sequences_is_its_samples)
+{
+    lam_error err;
+    CHECK_OK(lam_threads_set(1, &err));
+    for (size_t i = 0; i < sizeof long_examples / sizeof long_examples[0]; i++)
+        compare_with_single_samples(&long_examples[i]);
+    lam_threads_stop();
+}
+
+/* Wide enough that work is shared out. */
+static const example wide_examples[] = {
+    SEQUENCES(simple_rnn, STEPS, 30, 100, {0}),
+    CELL(lstm, STEPS, 30, 50, NUMBERS("recurrent_dropout", 0.3), NUMBERS("dropout", 0.2)),
+    SEQUENCES(gru, STEPS, 30, 50, {0}),
+};
+
+TEST(recurrent_layers_give_the_same_bits_on_any_number_of_threads)
+{
+    lam_error err;
+    for (size_t i = 0; i < sizeof wide_examples / sizeof wide_examples[0]; i++) {
+        bench b;
+        CHECK_OK(lam_threads_set(1, &err));
+        if (!set_up(&b, &wide_examples[i], ROWS, true, false))
+            return;
+        for (size_t w = 0; w < b.n_w; w++)
+            b.weights[w] *= 0.1f;
+        memset(b.grads, 0, b.n_w * sizeof(float));
+        run_layer(&b, false);
+        float *y = room(b.n_y, sizeof *y), *dx = room(b.n_x, sizeof *dx), *dw = room(b.n_w, sizeof *dw);
+        memcpy(y, b.y, b.n_y * sizeof *y);
+        memcpy(dx, b.dx, b.n_x * sizeof *dx);
+        memcpy(dw, b.grads, b.n_w * sizeof *dw);
+        for (int threads = 2; threads <= 5; threads += 3) {
+            CHECK_OK(lam_threads_set(threads, &err));
+            run_layer(&b, false);
+            CHECK(memcmp(y, b.y, b.n_y * sizeof *y) == 0);
+            CHECK(memcmp(dx, b.dx, b.n_x * sizeof *dx) == 0);
+            CHECK(memcmp(dw, b.grads, b.n_w * sizeof *dw) == 0);
+        }
+        free(y);
+        free(dx);
+        free(dw);
+        tear_down(&b);
+    }
+    lam_threads_stop();
+}
+
+/* ---- states ----------------------------------------------------------------------- */
+
+#define CARRIED NUMBERS("return_state", 1), NUMBERS("stateful", 1), NUMBERS("batch_size", 6)
+static const example stateful_examples[] = {
+    CELL(simple_rnn, 3, 2, 5, CARRIED),
+    SEQUENCES(lstm, 3, 2, 5, CARRIED),
+    CELL(gru, 3, 2, 5, CARRIED, NUMBERS("go_backwards", 1)),
+    SEQUENCES(gru, 3, 2, 5, CARRIED, NUMBERS("reset_after", 0)),
+};
+
+static step_fn step_of(const example *ex, size_t *gates)
+{
+    *gates = strcmp(ex->type, "lstm") == 0 ? 4 : strcmp(ex->type, "gru") == 0 ? 3 : 1;
+    return *gates == 4 ? lstm_step : *gates == 3 ? gru_step : simple_rnn_step;
+}
+
+static float *states_of(bench *b)
+{
+    return b->weights + b->layer.weight[3].offset;
+}
+
+/* The second batch starts where the first ended, and both tell their last states; a pass that does
+ * not carry states starts at 0 and leaves them alone. */
+static void carry_twice(const example *ex)
+{
+    enum { BATCH = 3, UNITS = 5 };
+    bench b;
+    size_t gates;
+    step_fn step = step_of(ex, &gates);
+    if (!set_up(&b, ex, BATCH, false, false))
+        return;
+    double h[BATCH][AT_MOST] = {0}, c[BATCH][AT_MOST] = {0};
+    for (int i = 3; i < b.layer.n_weights; i++)
+        memset(b.weights + b.layer.weight[i].offset, 0, b.layer.weight[i].count * sizeof(float));
+    for (int batch = 0; batch < 3; batch++) {
+        b.pass.carry_state = batch < 2;
+        if (batch == 2) {
+            memset(h, 0, sizeof h);
+            memset(c, 0, sizeof c);
+        }
+        float before = states_of(&b)[3 * UNITS];
+        run_layer(&b, false);
+        walk w = walk_of(ex, &b.layer, &b.pass, b.w_d, gates);
+        for (w.row = 0; w.row < BATCH; w.row++) {
+            drop(&w, "dropout", 0, w.features, w.x_factor);
+            drop(&w, "recurrent_dropout", 1, w.units, w.h_factor);
+            walk_row(&w, step, b.x_d, h[w.row], c[w.row], b.y_d);
+            for (size_t j = 0; j < UNITS; j++) {
+                CHECK_NEAR(b.extra[0][w.row * UNITS + j], h[w.row][j], 1e-5);
+                if (b.layer.n_extra > 1)
+                    CHECK_NEAR(b.extra[1][w.row * UNITS + j], c[w.row][j], 1e-5);
+                if (batch < 2) /* the bench's rows begin at the batch's third */
+                    CHECK_NEAR(states_of(&b)[(3 + w.row) * UNITS + j], h[w.row][j], 1e-5);
+            }
+        }
+        for (size_t i = 0; i < b.n_y; i++)
+            CHECK_NEAR(b.y[i], b.y_d[i], 1e-5);
+        if (batch == 2)
+            CHECK(states_of(&b)[3 * UNITS] == before);
+        for (size_t i = 0; i < 3 * UNITS; i++)
+            CHECK(states_of(&b)[i] == 0.0f);
+    }
+    tear_down(&b);
+}
+
+TEST(stateful_layers_go_on_where_the_last_batch_ended)
+{
+    for (size_t i = 0; i < sizeof stateful_examples / sizeof stateful_examples[0]; i++)
+        carry_twice(&stateful_examples[i]);
+}
+
+/* ---- how the bias starts ----------------------------------------------------------- */
+
+static const example bias_examples[] = {
+    CELL(lstm, 3, 2, 5, STRING("bias_initializer", "random_normal")),
+    CELL(lstm, 3, 2, 5, NUMBERS("unit_forget_bias", 0)),
+};
+
+TEST(the_bias_of_the_forget_gate_starts_at_1)
+{
+    for (int k = 0; k < 2; k++) {
+        bench b;
+        float bias[20];
+        lam_error err;
+        lam_rng rng = {.seed = 3, .stream = 5};
+        if (!set_up(&b, &bias_examples[k], 1, false, false))
+            return;
+        const lam_weight *w = &b.layer.weight[2];
+        CHECK_OK(lam_initializer_fill(&w->init, &w->shape, &rng, bias, &err));
+        for (int i = 0; i < 20; i++)
+            if (k == 1)
+                CHECK(bias[i] == 0.0f);
+            else
+                CHECK((bias[i] == 1.0f) == (i >= 5 && i < 10));
+        tear_down(&b);
+    }
+}
