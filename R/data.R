@@ -168,7 +168,6 @@ target_decoder <- function(y, model, guess = FALSE) {
 }
 
 counts_from_one <- function(y, model) {
-  spec <- model$compiled$loss
   classes <- class_count(model)
   numeric <- is.numeric(y) && (is.null(dim(y)) || length(dim(y)) == 1L || ncol(y) == 1L)
   if (!numeric || is.na(classes) || length(y) == 0L || anyNA(y)) {

@@ -101,3 +101,12 @@ check_whole_numbers <- function(x, what, allow_na = FALSE, arg = arg_name(substi
   }
   numbers
 }
+
+# The share of a dropout inside a layer; 1 would leave nothing.
+check_dropout_rate <- function(x, arg, call) {
+  rate <- check_number(x, min = 0, max = 1, arg = arg, call = call)
+  if (rate == 1) {
+    abort_argument(arg, "a number from 0 to below 1", "1", call = call)
+  }
+  rate
+}

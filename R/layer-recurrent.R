@@ -59,14 +59,6 @@ as_step_activation <- function(x, arg, call) {
   spec
 }
 
-check_dropout_rate <- function(x, arg, call) {
-  rate <- check_number(x, min = 0, max = 1, arg = arg, call = call)
-  if (rate == 1) {
-    abort_argument(arg, "a number from 0 to below 1", "1", call = call)
-  }
-  rate
-}
-
 # An initializer that is an R function gives the bias of the forget gate as well, which starts at 1:
 # as in Keras, it is asked for the parts before and after.
 with_forget_bias <- function(config) {

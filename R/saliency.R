@@ -115,7 +115,6 @@ saliency_map <- function(attribution, method) {
 
 check_baseline <- function(baseline, x, call = rlang::caller_env()) {
   one <- dim(x)[-1L]
-  found <- dim(baseline)
   fits <- length(baseline) == 1L || length(baseline) == length(x) || length(baseline) == prod(one)
   if (!is.numeric(baseline) || !all(is.finite(baseline)) || !fits) {
     abort_argument("baseline", sprintf("a number or an array of shape (%s)", paste(one, collapse = ", ")),
