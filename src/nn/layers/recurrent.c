@@ -6,8 +6,8 @@
 #include "kernels/kernels.h"
 #include "kernels/packed.h"
 
-/* So many rows, samples x time steps, are gathered for one product. */
-enum { CHUNK_ROWS = 512 };
+/* Of a chunk of time steps no array has more numbers, so that it stays in the second cache. */
+enum { CHUNK_NUMBERS = 1 << 18 };
 /* A task has about so much to do at least, and so many samples at most. */
 static const double work_per_task = 2e6;
 enum { ROWS_PER_TASK = 8, ROWS_AT_MOST = 64, PACK_PARALLEL_FROM = 1 << 17 };
@@ -144,6 +144,12 @@ static size_t place_prepared(run *f, float *block)
     return t.taken;
 }
 
+/* Rows, samples x time steps, of a chunk: so many or those of one step. */
+static size_t chunk_rows(const run *f)
+{
+    return CHUNK_NUMBERS / lam_most(f->width, f->features);
+}
+
 static run open_run(const lam_layer *layer, size_t rows)
 {
     const lam_recurrent *r = layer->config;
@@ -180,7 +186,7 @@ lam_status lam_recurrent_build(lam_layer *layer, lam_error *err)
     size_t row = place_scratch(&f, 0, NULL), chunk_row = place_scratch(&f, 1, NULL) - row;
     layer->cache_row = place_cache(&f, NULL) * sizeof(float);
     layer->scratch_row = (row + chunk_row) * sizeof(float);
-    layer->scratch_fixed = CHUNK_ROWS * chunk_row * sizeof(float);
+    layer->scratch_fixed = chunk_rows(&f) * chunk_row * sizeof(float);
     layer->prepared = place_prepared(&f, NULL) * sizeof(float);
     return LAM_OK;
 }
@@ -275,7 +281,7 @@ static run begin(const lam_layer *layer, const lam_pass *pass)
     run f = open_run(layer, pass->rows);
     f.pass = pass;
     f.keep = pass->backward_follows;
-    f.chunk = lam_least(lam_most(CHUNK_ROWS / lam_most(f.rows, 1), 1), f.steps);
+    f.chunk = lam_least(lam_most(chunk_rows(&f) / lam_most(f.rows, 1), 1), f.steps);
     place_cache(&f, (float *)pass->cache);
     place_scratch(&f, f.chunk * f.rows, (float *)pass->scratch);
     place_prepared(&f, (float *)pass->prepared);
@@ -475,8 +481,8 @@ void lam_cell_slope(const lam_cell_step *s, const lam_activation *act, size_t ga
 /* The inputs of time steps from .. to, for a part of the kernel. */
 static void gather(const run *f, size_t from, size_t to, size_t row, size_t rows, const part *p)
 {
-    for (size_t t = from; t < to; t++)
-        for (size_t r = row; r < row + rows; r++)
+    for (size_t r = row; r < row + rows; r++)
+        for (size_t t = from; t < to; t++)
             scaled(f->features, f->pass->x + (r * f->steps + time_of(f, t)) * f->features,
                    x_factor(f, p, r), false, f->x + ((t - from) * f->rows + r) * f->features);
 }
@@ -651,8 +657,8 @@ static void input_gradients(const run *f, size_t row, size_t rows)
                                              .more = f->to - f->from - 1,
                                              .a_distance = f->rows * f->width,
                                              .c_distance = f->rows * f->features});
-        for (size_t t = f->from; t < f->to; t++)
-            for (size_t r = row; r < row + rows; r++)
+        for (size_t r = row; r < row + rows; r++)
+            for (size_t t = f->from; t < f->to; t++)
                 scaled(f->features, f->x + ((t - f->from) * f->rows + r) * f->features,
                        x_factor(f, &p, r), p.first > 0,
                        f->pass->dx + (r * f->steps + time_of(f, t)) * f->features);
