@@ -249,11 +249,23 @@ check_own_loss <- function(model, feed) {
   if (is.null(own)) {
     return(invisible())
   }
+  check_unmasked_end(model)
   n <- if (is.null(model$state_batch)) min(feed$n, 8) else model$state_batch
   loop <- new_loop(model, feed, n, "test", metrics = FALSE)
   .Call(ffi_loop_start, loop, FALSE, 1)
   batch <- holding_states(model, .Call(ffi_loop_forward, loop))
   check_custom_loss(own, batch$y_true, batch$y_pred)
+}
+
+# An R function would count the steps that a mask leaves out.
+check_unmasked_end <- function(model, call = rlang::caller_env(2)) {
+  last <- model$info[[length(model$info)]]
+  steps <- prod(utils::head(last$output_shape, -1L))
+  if (last$mask_out > 0 && last$mask_out == steps) {
+    abort_argument("loss", "one of lamina's own where a mask reaches the model's end", "an R function",
+                   hint = c(i = "End the sequences with a layer that gives one output a sample, or leave the mask out."),
+                   call = call)
+  }
 }
 
 # ---- the loop ------------------------------------------------------------------------------------

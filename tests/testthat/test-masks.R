@@ -117,3 +117,17 @@ test_that("a large batch that passes in parts gives what small ones give", {
     expect_equal(whole$weights[[w]], Reduce(`+`, lapply(thirds, function(g) g$weights[[w]])) / 3, tolerance = 1e-5)
   }
 })
+
+test_that("an R function as loss is refused where a mask reaches it", {
+  model <- keras_model_sequential(input_shape = 3) |>
+    layer_embedding(5, 2, mask_zero = TRUE) |>
+    layer_dense(1)
+  squares <- function(y_true, y_pred) list(value = mean((y_true - y_pred)^2), gradient = 2 * (y_pred - y_true) / length(y_true))
+  model |> compile(loss = squares)
+  ids <- matrix(c(1, 2, 0, 3, 0, 0), 2, byrow = TRUE)
+  before <- get_weights(model)
+  err <- expect_error(fit(model, ids, array(0, c(2, 3, 1))), class = "lamina_error_argument")
+  expect_identical(err$arg, "loss")
+  expect_error(train_on_batch(model, ids, array(0, c(2, 3, 1))), class = "lamina_error_argument")
+  expect_identical(get_weights(model), before)
+})
