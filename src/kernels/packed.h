@@ -1,5 +1,5 @@
-/* Products of small matrices with one that is packed once: C = A B for a B that many A meet, such as
- * a recurrent layer's weights at every time step.  They run on the caller's thread. */
+/* Products of small matrices with one that is packed once: C = A B for a B that many A meet, such
+ * as a recurrent layer's weights at every time step.  They run on the caller's thread. */
 #ifndef LAM_KERNELS_PACKED_H
 #define LAM_KERNELS_PACKED_H
 

@@ -32,9 +32,9 @@ void lam_gru_backward(const lam_gru_step *s)
 #include "kernels/vec_template.h"
 #include "kernels/vmath_template.h"
 
-/* Sigmoid and tanh from the parts of vmath_template.h in fewer steps: no side is told from the other,
- * and there are no denormals.  x beyond the bounds is taken for the bound, where sigmoid is 1 or
- * 2e-38 and tanh 1 or -1. */
+/* Sigmoid and tanh from the parts of vmath_template.h in fewer steps: no side is told from the
+ * other, and there are no denormals.  x beyond the bounds is taken for the bound, where sigmoid is
+ * 1 or 2e-38 and tanh 1 or -1. */
 
 /* q and s of exp(x) = s (1 + q), |x| <= 87 */
 LAM_INLINE vf LAM_T(exp_parts)(vf x, vf *s)
@@ -64,13 +64,13 @@ LAM_INLINE vf LAM_T(squash)(vf x)
 }
 
 /* Calls body(at, n) for the numbers 0 .. units - 1 of each row, n of them from `at` on. */
-#define EACH_VECTOR(s, body)                                                  \
-    for (size_t row = 0; row < (s)->rows; row++) {                            \
-        size_t j = 0, units = (s)->units;                                     \
-        for (; j + VL <= units; j += VL)                                      \
-            body(s, row, j, VL);                                              \
-        if (j < units)                                                        \
-            body(s, row, j, units - j);                                       \
+#define EACH_VECTOR(s, body)                                                                       \
+    for (size_t row = 0; row < (s)->rows; row++) {                                                 \
+        size_t j = 0, units = (s)->units;                                                          \
+        for (; j + VL <= units; j += VL)                                                           \
+            body(s, row, j, VL);                                                                   \
+        if (j < units)                                                                             \
+            body(s, row, j, units - j);                                                            \
     }
 
 LAM_INLINE void LAM_T(lstm_forward_at)(const lam_lstm_step *s, size_t row, size_t j, size_t n)
@@ -92,7 +92,7 @@ LAM_INLINE void LAM_T(lstm_forward_at)(const lam_lstm_step *s, size_t row, size_
 
 LAM_FN void LAM_T(lstm_forward)(const lam_lstm_step *s)
 {
-    EACH_VECTOR(s, LAM_T(lstm_forward_at))
+    EACH_VECTOR(s, LAM_T(lstm_forward_at));
 }
 
 LAM_INLINE void LAM_T(lstm_backward_at)(const lam_lstm_step *s, size_t row, size_t j, size_t n)
@@ -115,7 +115,7 @@ LAM_INLINE void LAM_T(lstm_backward_at)(const lam_lstm_step *s, size_t row, size
 
 LAM_FN void LAM_T(lstm_backward)(const lam_lstm_step *s)
 {
-    EACH_VECTOR(s, LAM_T(lstm_backward_at))
+    EACH_VECTOR(s, LAM_T(lstm_backward_at));
 }
 
 LAM_INLINE void LAM_T(gru_forward_at)(const lam_gru_step *s, size_t row, size_t j, size_t n)
@@ -136,7 +136,7 @@ LAM_INLINE void LAM_T(gru_forward_at)(const lam_gru_step *s, size_t row, size_t 
 
 LAM_FN void LAM_T(gru_forward)(const lam_gru_step *s)
 {
-    EACH_VECTOR(s, LAM_T(gru_forward_at))
+    EACH_VECTOR(s, LAM_T(gru_forward_at));
 }
 
 LAM_INLINE void LAM_T(gru_backward_at)(const lam_gru_step *s, size_t row, size_t j, size_t n)

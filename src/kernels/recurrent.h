@@ -1,6 +1,6 @@
 /* The gates of recurrent cells with sigmoid and tanh, one time step of some samples: after the
- * weighted sums, and back to their gradients.  All arrays are rows of `units` numbers, or of so many
- * for each gate. */
+ * weighted sums, and back to their gradients.  All arrays are rows of `units` numbers, or of so
+ * many for each gate. */
 #ifndef LAM_KERNELS_RECURRENT_H
 #define LAM_KERNELS_RECURRENT_H
 
@@ -11,9 +11,9 @@ typedef struct lam_lstm_step {
     size_t rows, units;
     float *gates; /* forward: the sums, overwritten with the gates */
     const float *c_before;
-    float *c, *h;                                /* forward: written; backward: c is read */
-    const float *dh, *dc;                        /* backward: the gradients of h and c ... */
-    float *dsums, *dc_before;                    /* ... of the sums, and of c_before */
+    float *c, *h;             /* forward: written; backward: c is read */
+    const float *dh, *dc;     /* backward: the gradients of h and c ... */
+    float *dsums, *dc_before; /* ... of the sums, and of c_before */
 } lam_lstm_step;
 
 void lam_lstm_forward(const lam_lstm_step *s);

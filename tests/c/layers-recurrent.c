@@ -37,7 +37,8 @@ static void drop(const walk *w, const char *rate_name, int stream, size_t n,
     for (size_t g = 0; g < w->gates; g++)
         for (size_t j = 0; j < n; j++) {
             size_t at = ((w->pass->first_row + w->row) * masks + g % masks) * n + j;
-            bool stays = !w->pass->training || rate == 0 || lam_random_uniform(&rng, at) >= (float)rate;
+            bool stays =
+                !w->pass->training || rate == 0 || lam_random_uniform(&rng, at) >= (float)rate;
             factor[g][j] = !stays ? 0 : w->pass->training ? 1 / (1 - rate) : 1;
         }
 }
@@ -128,10 +129,10 @@ static void gru_step(const walk *w, const double *x, double *h, double *c)
         gate_act(w, z[g]);
     }
     for (size_t j = 0; j < w->units; j++)
-        z[2][j] = from_input(w, x, 2, j) +
-                  (after ? z[1][j] * (from_state(w, h, NULL, 2, j) +
-                                      (second ? second[2 * w->units + j] : 0))
-                         : from_state(w, h, z[1], 2, j));
+        z[2][j] =
+            from_input(w, x, 2, j) + (after ? z[1][j] * (from_state(w, h, NULL, 2, j) +
+                                                         (second ? second[2 * w->units + j] : 0))
+                                            : from_state(w, h, z[1], 2, j));
     act(w, z[2]);
     for (size_t j = 0; j < w->units; j++)
         h[j] = z[0][j] * h[j] + (1 - z[0][j]) * z[2][j];
@@ -391,7 +392,8 @@ TEST(recurrent_layers_give_the_same_bits_on_any_number_of_threads)
             b.weights[w] *= 0.1f;
         memset(b.grads, 0, b.n_w * sizeof(float));
         run_layer(&b, false);
-        float *y = room(b.n_y, sizeof *y), *dx = room(b.n_x, sizeof *dx), *dw = room(b.n_w, sizeof *dw);
+        float *y = room(b.n_y, sizeof *y), *dx = room(b.n_x, sizeof *dx),
+              *dw = room(b.n_w, sizeof *dw);
         memcpy(y, b.y, b.n_y * sizeof *y);
         memcpy(dx, b.dx, b.n_x * sizeof *dx);
         memcpy(dw, b.grads, b.n_w * sizeof *dw);

@@ -1,8 +1,8 @@
 /* gru (Cho and others, "Learning phrase representations using RNN encoder-decoder", 2014).  With
  * [z, r, g] the columns of the sums x W + b, in Keras' order, and of the state's products h U:
  *
- *   z, r = recurrent_activation(sum + h_before U)
- *   g = activation(sum + r (h_before U + b2))    reset_after: b2 is the bias' second row, in z and r too
+ *   z, r = recurrent_activation(sum + h_before U)            + b2, too, with reset_after
+ *   g = activation(sum + r (h_before U + b2))    reset_after; b2 is the bias' second row
  *   g = activation(sum + (r h_before) U)         otherwise
  *   h = z h_before + (1 - z) g */
 #include "kernels/recurrent.h"
@@ -15,7 +15,7 @@ typedef struct gru {
 
 enum { UPDATE, RESET, CANDIDATE, GATES };
 
-/* ---- both ways, any activation ---------------------------------------------------------------- */
+/* ---- both ways, any activation --------------------------------------------------------------- */
 
 /* The numbers of a row: of gates, where the step has laid them out, and of states. */
 static float *gate_of(const lam_cell_step *s, float *sums, size_t gate, size_t row)
@@ -45,7 +45,8 @@ static void mix(const lam_cell_step *s)
 {
     size_t u = s->layer->units;
     for (size_t row = 0; row < s->rows; row++) {
-        const float *z = gate_of(s, s->active, UPDATE, row), *g = gate_of(s, s->active, CANDIDATE, row);
+        const float *z = gate_of(s, s->active, UPDATE, row);
+        const float *g = gate_of(s, s->active, CANDIDATE, row);
         const float *before = state_of(s, s->before[0], row);
         float *h = state_of(s, s->after[0], row);
         for (size_t j = 0; j < u; j++)
@@ -58,7 +59,8 @@ static void unmix(const lam_cell_step *s)
 {
     size_t u = s->layer->units;
     for (size_t row = 0; row < s->rows; row++) {
-        const float *z = gate_of(s, s->active, UPDATE, row), *g = gate_of(s, s->active, CANDIDATE, row);
+        const float *z = gate_of(s, s->active, UPDATE, row);
+        const float *g = gate_of(s, s->active, CANDIDATE, row);
         const float *before = state_of(s, s->before[0], row), *dh = state_of(s, s->dafter[0], row);
         float *dz = gate_of(s, s->dsums, UPDATE, row), *dg = gate_of(s, s->dsums, CANDIDATE, row);
         float *dbefore = state_of(s, s->dbefore[0], row);
@@ -72,7 +74,7 @@ static void unmix(const lam_cell_step *s)
     slope(s, CANDIDATE);
 }
 
-/* ---- the reset gate after the product ---------------------------------------------------------- */
+/* ---- the reset gate after the product -------------------------------------------------------- */
 
 static lam_gru_step fused(const lam_cell_step *s)
 {
@@ -152,7 +154,7 @@ static void backward_after(const lam_cell_step *s)
     lam_cell_multiply_back(s, UPDATE, GATES, true, NULL);
 }
 
-/* ---- the reset gate before the product --------------------------------------------------------- */
+/* ---- the reset gate before the product ------------------------------------------------------- */
 
 /* Element j of the row's dropout factors for the state in g. */
 static float left(const float *factor, size_t j)
@@ -166,7 +168,8 @@ static void forward_before(const lam_cell_step *s)
     activate(s, UPDATE);
     activate(s, RESET);
     for (size_t row = 0; row < s->rows; row++) {
-        const float *r = gate_of(s, s->active, RESET, row), *before = state_of(s, s->before[0], row);
+        const float *r = gate_of(s, s->active, RESET, row);
+        const float *before = state_of(s, s->before[0], row);
         const float *factor = lam_cell_dropout(s, CANDIDATE, row);
         float *kept = state_of(s, s->kept, row);
         for (size_t j = 0; j < s->layer->units; j++)
@@ -183,7 +186,8 @@ static void backward_before(const lam_cell_step *s)
     float *dkept = s->room;
     lam_cell_multiply_back(s, CANDIDATE, 1, false, dkept);
     for (size_t row = 0; row < s->rows; row++) {
-        const float *r = gate_of(s, s->active, RESET, row), *before = state_of(s, s->before[0], row);
+        const float *r = gate_of(s, s->active, RESET, row);
+        const float *before = state_of(s, s->before[0], row);
         const float *factor = lam_cell_dropout(s, CANDIDATE, row), *d = state_of(s, dkept, row);
         float *dr = gate_of(s, s->dsums, RESET, row), *dbefore = state_of(s, s->dbefore[0], row);
         for (size_t j = 0; j < s->layer->units; j++) {
@@ -195,7 +199,7 @@ static void backward_before(const lam_cell_step *s)
     lam_cell_multiply_back(s, UPDATE, CANDIDATE, true, NULL);
 }
 
-/* ---- the layer --------------------------------------------------------------------------------- */
+/* ---- the layer ------------------------------------------------------------------------------- */
 
 static const lam_cell reset_after = {
     .owner = "layer_gru()",

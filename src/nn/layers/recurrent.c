@@ -29,7 +29,8 @@ lam_status lam_recurrent_read(lam_recurrent *r, const lam_cell *cell, const lam_
         LAM_TRY(lam_args_activation(args, "recurrent_activation", &r->recurrent_act, err));
     r->fused = r->act.id == LAM_ACT_tanh && r->recurrent_act.id == LAM_ACT_sigmoid;
     if (r->stateful && r->batch_size == 0)
-        return lam_fail_arg(err, LAM_EARGUMENT, "batch_size", "given for a stateful layer", "absent");
+        return lam_fail_arg(err, LAM_EARGUMENT, "batch_size", "given for a stateful layer",
+                            "absent");
     LAM_TRY(lam_weight_options_read(args, "kernel", LAM_INIT_glorot_uniform, &r->kernel, err));
     LAM_TRY(lam_weight_options_read(args, "recurrent", LAM_INIT_orthogonal, &r->recurrent, err));
     return lam_weight_options_read(args, "bias", LAM_INIT_zeros, &r->bias, err);
@@ -174,8 +175,8 @@ lam_status lam_recurrent_build(lam_layer *layer, lam_error *err)
                         layer->name, lam_shape_text(&layer->in, text, sizeof text));
     }
     LAM_TRY(add_weights(r, layer, err));
-    layer->out = r->return_sequences ? lam_shape_2(layer->in.dim[0], r->units)
-                                     : lam_shape_1(r->units);
+    layer->out =
+        r->return_sequences ? lam_shape_2(layer->in.dim[0], r->units) : lam_shape_1(r->units);
     layer->flags = LAM_LAYER_NEEDS_X | LAM_LAYER_WHOLE_BATCH | LAM_LAYER_USES_MASK |
                    (r->return_sequences ? LAM_LAYER_CARRIES_MASK : 0);
     layer->n_extra = r->return_state ? (int)r->cell->states : 0;
@@ -204,20 +205,20 @@ static part part_at(const run *f, size_t first, size_t together)
     return (part){first, gates, first * f->units, gates * f->units};
 }
 
-#define EACH_PART(f, p, together)                                       \
-    for (part p = part_at(f, 0, together); p.first < (f)->cell->gates; \
+#define EACH_PART(f, p, together)                                                                  \
+    for (part p = part_at(f, 0, together); p.first < (f)->cell->gates;                             \
          p = part_at(f, p.first + p.gates, together))
 
 static float *packed_w(const run *f, const part *p)
 {
-    return f->w + p->first / f->x_together *
-                      lam_packed_floats(f->features, f->x_together * f->units);
+    return f->w +
+           p->first / f->x_together * lam_packed_floats(f->features, f->x_together * f->units);
 }
 
 static float *packed_w_turned(const run *f, const part *p)
 {
-    return f->w_turned + p->first / f->x_together *
-                             lam_packed_floats(f->x_together * f->units, f->features);
+    return f->w_turned +
+           p->first / f->x_together * lam_packed_floats(f->x_together * f->units, f->features);
 }
 
 static float *packed_u(const run *f, const part *p)
@@ -227,8 +228,8 @@ static float *packed_u(const run *f, const part *p)
 
 static float *packed_u_turned(const run *f, const part *p)
 {
-    return f->u_turned + p->first / f->h_together *
-                             lam_packed_floats(f->h_together * f->units, f->units);
+    return f->u_turned +
+           p->first / f->h_together * lam_packed_floats(f->h_together * f->units, f->units);
 }
 
 /* The bias of the products with the inputs, and of those with the state. */
@@ -294,8 +295,8 @@ static run begin(const lam_layer *layer, const lam_pass *pass)
     return f;
 }
 
-/* What the steps of chunk t / chunk have in memory: each its own place when all are kept, else those
- * of one chunk, and of the states two. */
+/* What the steps of chunk t / chunk have in memory: each its own place when all are kept, else
+ * those of one chunk, and of the states two. */
 static size_t sums_at(const run *f, size_t t)
 {
     return f->keep ? t : t % f->chunk;
@@ -365,7 +366,8 @@ static void draw(const run *f, int stream, float rate, size_t n, float *factor, 
     }
     for (size_t i = 0; i < f->rows * n; i++)
         factor[i] = 1.0f;
-    lam_dropout_forward(f->rows * n, &rng, (uint64_t)pass->first_row * n, rate, factor, factor, room);
+    lam_dropout_forward(f->rows * n, &rng, (uint64_t)pass->first_row * n, rate, factor, factor,
+                        room);
 }
 
 static void draw_all(const run *f)
@@ -381,9 +383,8 @@ static void draw_all(const run *f)
 static const float *x_factor(const run *f, const part *p, size_t row)
 {
     size_t parts = f->cell->gates / f->x_together;
-    return f->x_factor
-               ? f->x_factor + (row * parts + p->first / f->x_together) * f->features
-               : NULL;
+    return f->x_factor ? f->x_factor + (row * parts + p->first / f->x_together) * f->features
+                       : NULL;
 }
 
 const float *lam_cell_dropout(const lam_cell_step *s, size_t gate, size_t row)
@@ -455,7 +456,7 @@ void lam_cell_multiply_back(const lam_cell_step *s, size_t first, size_t gates, 
     }
 }
 
-/* ---- activations without a kernel of their own ------------------------------------------------ */
+/* ---- activations without a kernel of their own ----------------------------------------------- */
 
 void lam_cell_activate(const lam_cell_step *s, const lam_activation *act, size_t gate,
                        const float *x, float *y)
@@ -693,7 +694,8 @@ static const float *multiplied(const run *f, const part *p)
     for (size_t t = 0; t < steps; t++)
         for (size_t r = 0; r < f->rows; r++) {
             size_t i = (t * f->rows + r) * f->units;
-            scaled(f->units, f->state[0] + at + i, f->h_factor + r * f->width + p->col, false, f->h + i);
+            scaled(f->units, f->state[0] + at + i, f->h_factor + r * f->width + p->col, false,
+                   f->h + i);
         }
     return f->h;
 }

@@ -11,7 +11,8 @@ static void forward(const lam_cell_step *s)
 static void backward(const lam_cell_step *s)
 {
     const lam_recurrent *r = s->layer;
-    lam_activation_backward(&r->act, s->rows, r->units, s->sums, s->after[0], s->dafter[0], s->dsums);
+    lam_activation_backward(&r->act, s->rows, r->units, s->sums, s->after[0], s->dafter[0],
+                            s->dsums);
     lam_cell_multiply_back(s, 0, 1, false, NULL);
 }
 
