@@ -81,6 +81,20 @@ sparse_parts <- function(x, arg, call) {
   structure(list(p = x@p, i = x@i, x = values, dim = dim(x)), class = "lamina_sparse")
 }
 
+# The column of each entry of sparse parts.
+entry_columns <- function(x) rep.int(seq_len(x$dim[2L]), diff(x$p))
+
+dense_matrix <- function(x) {
+  out <- matrix(0, x$dim[1L], x$dim[2L])
+  out[cbind(x$i + 1L, entry_columns(x))] <- if (is.null(x$x)) 1 else x$x
+  out
+}
+
+sparse_matrix <- function(x, call = rlang::caller_env()) {
+  rlang::check_installed("Matrix", "for sparse matrices", call = call)
+  methods::new(methods::getClass("dgCMatrix", where = asNamespace("Matrix")), i = x$i, p = x$p, x = x$x, Dim = x$dim)
+}
+
 is_sparse <- function(x) inherits(x, "lamina_sparse")
 
 sample_count <- function(x) {

@@ -61,13 +61,13 @@ predict_arrays <- function(model, x, batch, callbacks, verbose, call) {
   run_hook(callbacks, "on_predict_begin", list())
   hooks <- has_hook(callbacks, "on_predict_batch_begin") || has_hook(callbacks, "on_predict_batch_end")
   out <- if (is_sparse(x) || !(hooks || verbose > 0)) {
-    predict_all(model, x, batch)
+    predict_all(model, x, batch, call)
   } else {
     if (is.null(dim(x))) {
       dim(x) <- c(length(x), 1L)
     }
     rows <- split(seq_len(sample_count(x)), (seq_len(sample_count(x)) - 1) %/% batch)
-    predict_by_batch(length(rows), function(i) predict_all(model, array_rows(x, rows[[i]]), batch), callbacks, verbose)
+    predict_by_batch(length(rows), function(i) predict_all(model, array_rows(x, rows[[i]]), batch, call), callbacks, verbose)
   }
   if (!is.double(out)) {
     abort_not_finite(x, "x", call)
@@ -93,7 +93,7 @@ predict_batch <- function(model, batch, call) {
     undo_on_error(model, infer_shapes(model, sample_shape(x)))
   }
   check_one_batch(model, sample_count(x), call = call)
-  out <- predict_all(model, x, sample_count(x))
+  out <- predict_all(model, x, sample_count(x), call)
   if (!is.double(out)) {
     abort_not_finite(x, "x", call)
   }
@@ -101,13 +101,12 @@ predict_batch <- function(model, batch, call) {
 }
 
 # An array; NA when x holds numbers that are not finite.
-predict_all <- function(model, x, batch) {
-  if (is_sparse(x)) {
-    predict_sparse(model, x, batch)
-  } else if (length(own_activations(model))) {
+predict_all <- function(model, x, batch, call) {
+  if (length(own_activations(model))) {
+    if (is_sparse(x)) x <- dense_matrix(x)
     if (!all(is.finite(x))) NA else own_activation_outputs(model, x, to = length(model_layers(model)))
   } else {
-    .Call(ffi_net_predict, net_ptr(model), x, batch)
+    .Call(ffi_net_predict, net_ptr(model), if (is_sparse(x)) new_data(x, call = call) else x, batch)
   }
 }
 
@@ -142,25 +141,6 @@ first_samples <- function(x, n) {
 array_rows <- function(x, rows) {
   out <- matrix(x, nrow = dim(x)[1L])[rows, , drop = FALSE]
   array(out, dim = c(length(rows), dim(x)[-1L]))
-}
-
-# Sparse inputs are made dense a block of rows at a time.
-predict_sparse <- function(model, x, batch) {
-  values <- if (is.null(x$x)) rep(1, length(x$i)) else x$x
-  if (!all(is.finite(values))) {
-    return(NA)
-  }
-  column <- rep(seq_len(x$dim[2L]), diff(x$p))
-  by_row <- order(x$i)
-  start <- findInterval(seq(0, x$dim[1L] - 1), x$i[by_row], left.open = TRUE)
-  parts <- lapply(split(seq_len(x$dim[1L]), (seq_len(x$dim[1L]) - 1) %/% batch), function(rows) {
-    dense <- matrix(0, length(rows), x$dim[2L])
-    last <- if (max(rows) < x$dim[1L]) start[max(rows) + 1L] else length(by_row)
-    entries <- by_row[seq_len(last - start[rows[1L]]) + start[rows[1L]]]
-    dense[cbind(x$i[entries] + 2L - rows[1L], column[entries])] <- values[entries]
-    .Call(ffi_net_predict, net_ptr(model), dense, batch)
-  })
-  bind_samples(parts)
 }
 
 bind_samples <- function(parts) {

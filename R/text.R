@@ -197,17 +197,3 @@ count_pairs <- function(text, column, n, columns) {
 texts_with_term <- function(words) {
   diff(count_pairs(words$text, words$id, words$n, length(words$terms))$p)
 }
-
-# The column of each entry of sparse parts.
-entry_columns <- function(x) rep.int(seq_len(x$dim[2L]), diff(x$p))
-
-dense_matrix <- function(x) {
-  out <- matrix(0, x$dim[1L], x$dim[2L])
-  out[cbind(x$i + 1L, entry_columns(x))] <- x$x
-  out
-}
-
-sparse_matrix <- function(x, call = rlang::caller_env()) {
-  rlang::check_installed("Matrix", "for sparse matrices", call = call)
-  methods::new(methods::getClass("dgCMatrix", where = asNamespace("Matrix")), i = x$i, p = x$p, x = x$x, Dim = x$dim)
-}

@@ -356,19 +356,55 @@ static void ask_for_interrupt(double *asked)
     }
 }
 
-/* x (samples first, as many numbers a sample as the model takes) to an array of samples x output.
- * NULL: the pointer is dead.  NA: x holds numbers that are not finite. */
+/* What is to be predicted from: an array of R's, samples first, or sparse data, known to be finite. */
+typedef struct inputs {
+    SEXP x;
+    int rank;
+    size_t n, dim[LAM_MAX_RANK];
+    const lam_data *data;
+} inputs;
+
+static inputs open_inputs(SEXP x)
+{
+    inputs in = {.x = x};
+    if (TYPEOF(x) == EXTPTRSXP) {
+        in.data = glue_get_data(x);
+        in.n = in.data->n;
+    } else {
+        in.rank = glue_dims(x, in.dim, "x");
+        in.n = in.dim[0];
+    }
+    return in;
+}
+
+/* Samples first .. first + run->rows: *x, or run->sparse.  false: some number is not finite. */
+static bool take_batch(const glue_net *g, const inputs *in, size_t first, lam_run *run, const float **x)
+{
+    *x = g->x;
+    if (!in->data) {
+        glue_rows_into(in->x, first, run->rows, in->rank, in->dim, g->x, "x");
+        return lam_all_finite(run->rows * lam_shape_count(&g->net->in), g->x);
+    }
+    if (lam_net_takes_sparse(g->net, 0)) {
+        run->sparse = lam_data_sparse(in->data, NULL, first);
+        *x = NULL;
+    } else {
+        lam_data_gather(in->data, NULL, first, run->rows, g->x, NULL, NULL);
+    }
+    return true;
+}
+
+/* x (samples first, as many numbers a sample as the model takes), or data, to an array of samples x
+ * output.  NULL: the pointer is dead.  NA: x holds numbers that are not finite. */
 SEXP ffi_net_predict(SEXP ptr, SEXP x, SEXP batch_size)
 {
     glue_net *g = glue_find_net(ptr);
     if (!g)
         return R_NilValue;
     const lam_net *net = g->net;
-    size_t dim[LAM_MAX_RANK], out_dim[LAM_MAX_RANK + 1];
-    int rank = glue_dims(x, dim, "x");
-    size_t n = dim[0], in_count = lam_shape_count(&net->in);
-    size_t batch = glue_count(batch_size, "batch_size");
-    batch = batch < n ? batch : n;
+    size_t out_dim[LAM_MAX_RANK + 1];
+    inputs in = open_inputs(x);
+    size_t n = in.n, batch = lam_least(glue_count(batch_size, "batch_size"), n);
     if (batch == 0)
         return R_NilValue;
     make_room(g, batch);
@@ -376,15 +412,12 @@ SEXP ffi_net_predict(SEXP ptr, SEXP x, SEXP batch_size)
     SEXP out = PROTECT(glue_new_array(out_rank, out_dim));
     double asked = lam_seconds();
     for (size_t first = 0; first < n; first += batch) {
-        size_t rows = n - first < batch ? n - first : batch;
+        lam_run run = {.rows = lam_least(n - first, batch), .carry_state = true, .seed = net->seed, .step = net->batches};
+        const float *from;
         uint64_t mode = glue_enter();
-        glue_rows_into(x, first, rows, rank, dim, g->x, "x");
-        bool finite = lam_all_finite(rows * in_count, g->x);
-        if (finite) {
-            lam_run run = {.rows = rows, .carry_state = true, .seed = net->seed, .step = net->batches};
-            const float *y = lam_plan_forward(g->plan, g->x, &run);
-            lam_to_doubles(y, first, rows, out_rank, out_dim, REAL(out));
-        }
+        bool finite = take_batch(g, &in, first, &run, &from);
+        if (finite)
+            lam_to_doubles(lam_plan_forward(g->plan, from, &run), first, run.rows, out_rank, out_dim, REAL(out));
         glue_leave(mode);
         if (!finite) {
             UNPROTECT(1);

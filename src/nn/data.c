@@ -118,15 +118,20 @@ static void gather(const float *from, size_t d, const uint32_t *order, size_t fi
 void lam_data_gather(const lam_data *data, const uint32_t *order, size_t first, size_t rows,
                      float *x, float *y, float *w)
 {
-    if (data->x)
+    if (x && data->x)
         gather(data->x, data->x_d, order, first, rows, x);
-    else
+    else if (x)
         for (size_t r = 0; r < rows; r++)
             densify(data, order ? order[r] : first + r, x + r * data->x_d);
     if (y && data->y && data->y != data->x)
         gather(data->y, data->y_d, order, first, rows, y);
     if (w && data->w)
         gather(data->w, 1, order, first, rows, w);
+}
+
+lam_sparse lam_data_sparse(const lam_data *data, const uint32_t *order, size_t first)
+{
+    return (lam_sparse){data->row_start, data->column, data->value, order, first};
 }
 
 const float *lam_data_rows(const lam_data *data, size_t first)

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "kernels/sparse.h"
 
 typedef struct lam_data {
     size_t n;              /* samples */
@@ -32,9 +33,12 @@ void lam_data_free(lam_data *data);
 lam_status lam_data_set_columns(lam_data *data, const int *col_start, const int *row,
                                 const double *value, lam_error *err);
 
-/* Samples order[0 .. rows-1] (or first .. first + rows - 1 where order is NULL) into x, y, w. */
+/* Samples order[0 .. rows-1] (or first .. first + rows - 1 where order is NULL) into x, y, w, unless
+ * these are NULL. */
 void lam_data_gather(const lam_data *data, const uint32_t *order, size_t first, size_t rows,
                      float *x, float *y, float *w);
+/* The inputs of these samples as they are, of sparse data. */
+lam_sparse lam_data_sparse(const lam_data *data, const uint32_t *order, size_t first);
 /* Where rows first ... of the inputs stand as they are; NULL when they must be gathered. */
 const float *lam_data_rows(const lam_data *data, size_t first);
 

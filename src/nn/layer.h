@@ -20,6 +20,7 @@
 
 #include "base/rng.h"
 #include "kernels/activation.h"
+#include "kernels/sparse.h"
 #include "nn/args.h"
 #include "nn/weights.h"
 #include "tensor/shape.h"
@@ -41,6 +42,7 @@ typedef struct lam_weight {
 typedef struct lam_pass {
     size_t rows;            /* samples in this pass */
     const float *x;         /* rows x in_count */
+    lam_sparse sparse;      /* these rows in sparse form, if sparse.start is not NULL; x is NULL then */
     float *y;               /* rows x out_count */
     const float *dy;        /* backward only: rows x out_count */
     float *dx;              /* backward only: rows x in_count, or NULL when nobody needs it.
@@ -83,7 +85,8 @@ enum {
     LAM_LAYER_RECTIFIES = 32, /* honours pass->rectify */
     LAM_LAYER_ACTIVATION = 64, /* nothing but its closing activation, element by element */
     LAM_LAYER_CARRIES_MASK = 128, /* the mask that arrives leaves again */
-    LAM_LAYER_USES_MASK = 256 /* heeds the mask */
+    LAM_LAYER_USES_MASK = 256, /* heeds the mask */
+    LAM_LAYER_TAKES_SPARSE = 512 /* honours pass->sparse */
 };
 
 typedef struct lam_layer_type {

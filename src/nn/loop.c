@@ -130,6 +130,12 @@ static bool ends_masked(const lam_loop *loop)
     return loop->net->n_layers > 0 && loop->net->layers[loop->net->n_layers - 1].mask_out == loop->per;
 }
 
+/* Do the inputs go in as they are?  A gradient by them would have to be dense anyway. */
+static bool goes_sparse(const lam_loop *loop)
+{
+    return loop->data->row_start && loop->kind != LAM_LOOP_PROBE && lam_net_takes_sparse(loop->net, loop->from);
+}
+
 /* Room for batches of `batch` samples. */
 static lam_status make_room(lam_loop *loop, size_t batch, lam_error *err)
 {
@@ -137,7 +143,8 @@ static lam_status make_room(lam_loop *loop, size_t batch, lam_error *err)
     loop->batch = batch;
     size_t rows = lam_mul(batch, loop->per);
     void *p = NULL;
-    LAM_TRY(new_floats(&loop->x, lam_mul(batch, loop->data->x_d), err));
+    if (!goes_sparse(loop))
+        LAM_TRY(new_floats(&loop->x, lam_mul(batch, loop->data->x_d), err));
     LAM_TRY(new_floats(&loop->y, lam_mul(batch, loop->data->y_d), err));
     LAM_TRY(new_floats(&loop->w, rows, err));
     LAM_TRY(new_floats(&loop->scale, rows, err));
@@ -243,13 +250,15 @@ static void fetch(lam_loop *loop, size_t rows)
     size_t first = loop->first + loop->at;
     loop->input = order ? NULL : lam_data_rows(loop->data, first);
     loop->target = loop->y;
+    loop->sparse = goes_sparse(loop) ? lam_data_sparse(loop->data, order, first) : (lam_sparse){0};
     if (loop->input) {
         loop->target = loop->data->y + first * loop->data->y_d;
         if (loop->data->w)
             memcpy(loop->w, loop->data->w + first, rows * sizeof(float));
     } else {
-        lam_data_gather(loop->data, order, first, rows, loop->x, loop->y, loop->w);
-        loop->input = loop->x;
+        float *x = loop->sparse.start ? NULL : loop->x;
+        lam_data_gather(loop->data, order, first, rows, x, loop->y, loop->w);
+        loop->input = x;
         if (loop->data->y == loop->data->x)
             loop->target = loop->x;
     }
@@ -265,6 +274,7 @@ static void predict(lam_loop *loop, size_t rows)
         .rows = rows,
         .training = loop->training,
         .update_state = loop->kind == LAM_LOOP_TRAIN,
+        .sparse = loop->sparse,
         .carry_state = loop->kind != LAM_LOOP_PROBE,
         .linear_head = loop->fused,
         .seed = loop->net->seed,
@@ -419,7 +429,8 @@ lam_status lam_loop_feed(lam_loop *loop, const lam_data *data, lam_error *err)
     loop->at = 0;
     loop->shuffled = false;
     LAM_TRY(check_targets(loop, err));
-    return data->n > loop->batch ? make_room(loop, data->n, err) : LAM_OK;
+    bool lacks_x = !loop->x && !goes_sparse(loop);
+    return data->n > loop->batch || lacks_x ? make_room(loop, lam_most(data->n, loop->batch), err) : LAM_OK;
 }
 
 lam_status lam_loop_forward(lam_loop *loop, size_t *rows, lam_error *err)

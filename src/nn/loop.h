@@ -37,7 +37,8 @@ typedef struct lam_loop {
     const unsigned char *mask; /* of the batch, a byte a row; NULL: all count */
     double *value;
     const float *target;   /* of the batch: in y, or where the data have it */
-    const float *input;     /* of the batch under way */
+    const float *input;     /* of the batch under way; NULL: it is in `sparse` */
+    lam_sparse sparse;
     const float *output;    /* its predictions */
     lam_run run;
 

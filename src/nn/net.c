@@ -233,6 +233,11 @@ int lam_net_lowest_trained(const lam_net *net)
     return net->n_layers;
 }
 
+bool lam_net_takes_sparse(const lam_net *net, int i)
+{
+    return i < net->n_layers && (net->layers[i].flags & LAM_LAYER_TAKES_SPARSE);
+}
+
 bool lam_net_fuses_head(const lam_net *net)
 {
     if (!net->compiled || net->own_loss || net->n_layers == 0 || net->loss.from_logits)

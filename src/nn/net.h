@@ -63,6 +63,9 @@ void lam_net_unpack(const lam_net *net, const float *packed, float *flat);
 /* The lowest layer whose weights are trained; n_layers when there is none. */
 int lam_net_lowest_trained(const lam_net *net);
 
+/* Does layer i take its input in sparse form? */
+bool lam_net_takes_sparse(const lam_net *net, int i);
+
 /* Does the loss take the weighted sums of the last layer (see lam_loss_type.logits_of)? */
 bool lam_net_fuses_head(const lam_net *net);
 

@@ -369,6 +369,8 @@ static float *output_of(const trip *t, int i)
 
 static const float *input_of(const trip *t, int i)
 {
+    if (i == t->plan->from && t->run->sparse.start)
+        return NULL;
     if (i == t->segment->from)
         return t->x + t->first * t->plan->net->layers[i].in_count;
     return output_of(t, i - 1);
@@ -388,6 +390,7 @@ static void enter_layer(const trip *t, int i, lam_pass *pass)
     pass->mask_out = makes_mask ? step->mask + t->first * plan->net->layers[i].mask_out : NULL;
     pass->extra = step->extra[0] ? step->extra : NULL;
     pass->x = input_of(t, i);
+    pass->sparse = i == plan->from ? lam_sparse_from(t->run->sparse, t->first) : (lam_sparse){0};
     pass->y = output_of(t, i);
     pass->linear = t->run->linear_head && i == plan->net->n_layers - 1;
     pass->rectified = i > plan->from && step[-1].rectified;

@@ -69,6 +69,7 @@ typedef struct lam_run {
     size_t rows;
     size_t first_row;      /* number of the first sample within its batch */
     bool training, update_state, linear_head;
+    lam_sparse sparse;     /* the input in sparse form, for a first layer that takes it so; x is NULL then */
     bool carry_state;      /* stateful layers go on where the last batch ended */
     uint64_t seed, step;
 } lam_run;

@@ -48,6 +48,10 @@ test_that("sparse matrices of package Matrix", {
   expect_identical(trained(methods::as(sparse, "nMatrix"), y), trained((holes != 0) + 0, y))
   expect_identical(trained(sparse != 0, y), trained((holes != 0) + 0, y))
   expect_identical(predict(model, Matrix::Matrix(0, 2, 3, sparse = TRUE)), predict(model, matrix(0, 2, 3)))
+  own <- keras_model_sequential(input_shape = 3) |> layer_dense(2, activation = function(x) x^2)
+  for (form in list(sparse, methods::as(sparse, "nMatrix"))) {
+    expect_identical(predict(own, form), predict(own, as.matrix(form) + 0))
+  }
   bad <- sparse
   bad@x[2] <- NA
   refused(model, fit(model, bad, y), "lamina_error_data", "x")

@@ -1,7 +1,7 @@
 /* dense: y = activation(x W + b).  x is (rows, ..., k), W (k, units), b (units), y (rows, ...,
  * units): an input of higher rank is taken as that many more rows.
  *
- * Kept for backward: x, y where the activation's slope is a function of y, and the weighted sums z
+ * An input in sparse form stays so.  Kept for backward: x, y where the activation's slope is a function of y, and the weighted sums z
  * (in the cache) where it is a function of z. */
 #include "kernels/kernels.h"
 #include "nn/layer.h"
@@ -50,7 +50,7 @@ static lam_status build(lam_layer *layer, lam_error *err)
 
     layer->flags = LAM_LAYER_NEEDS_X |
                    (lam_activation_type_of(d->act.id)->needs_y ? LAM_LAYER_NEEDS_Y : 0) |
-                   (layer->in.rank > 1 ? LAM_LAYER_CARRIES_MASK : 0);
+                   (layer->in.rank > 1 ? LAM_LAYER_CARRIES_MASK : LAM_LAYER_TAKES_SPARSE);
     size_t out_bytes = lam_shape_count(&layer->out) * sizeof(float);
     if (lam_activation_needs_x(&d->act))
         layer->cache_row = out_bytes;
@@ -74,6 +74,13 @@ static void forward(const lam_layer *layer, const lam_pass *pass)
     bool by_row = lam_activation_type_of(d->act.id)->by_row;
     bool keep_z = active && lam_activation_needs_x(&d->act);
     float *z = keep_z ? (float *)pass->cache : pass->y;
+    if (pass->sparse.start) {
+        lam_sparse_product(&pass->sparse, rows, d->units, lam_w(layer, pass, 0),
+                           d->use_bias ? lam_w(layer, pass, 1) : NULL, z);
+        if (active)
+            lam_activation_forward(&d->act, rows, d->units, z, pass->y);
+        return;
+    }
     lam_gemm_run(&(lam_gemm){.form = LAM_NN,
                              .m = rows,
                              .n = d->units,
@@ -104,7 +111,9 @@ static void backward(const lam_layer *layer, const lam_pass *pass)
         dz = out;
     }
     float *dw = lam_g(layer, pass, 0);
-    if (dw)
+    if (dw && pass->sparse.start)
+        lam_sparse_gradient(&pass->sparse, rows, k, d->units, dz, pass->add, dw);
+    else if (dw)
         lam_gemm_run(&(lam_gemm){.form = LAM_TN,
                                  .m = k,
                                  .n = d->units,
