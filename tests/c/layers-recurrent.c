@@ -479,8 +479,11 @@ static void carry_twice(const example *ex)
 
 TEST(stateful_layers_go_on_where_the_last_batch_ended)
 {
+    lam_error err;
+    CHECK_OK(lam_threads_set(1, &err)); /* products need the worker's scratch */
     for (size_t i = 0; i < sizeof stateful_examples / sizeof stateful_examples[0]; i++)
         carry_twice(&stateful_examples[i]);
+    lam_threads_stop();
 }
 
 /* ---- how the bias starts ----------------------------------------------------------- */
