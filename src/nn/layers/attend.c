@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "kernels/kernels.h"
 #include "nn/layers/drop.h"
 
 static const lam_activation softmax = {.id = LAM_ACT_softmax};
@@ -133,4 +132,34 @@ void lam_attend_backward(const lam_attend_head *h, float *d)
     for (size_t i = 0; mask && i < steps; i++)
         if (!mask[i]) /* its shares do not come from scores */
             memset(d + i * steps, 0, steps * sizeof *d);
+}
+
+void lam_attend_scores(size_t steps, size_t each, const float *a, const float *b, size_t width,
+                       float *s)
+{
+    lam_gemm_run(&(lam_gemm){.form = LAM_NT,
+                             .m = steps,
+                             .n = steps,
+                             .k = each,
+                             .a = a,
+                             .lda = width,
+                             .b = b,
+                             .ldb = width,
+                             .c = s,
+                             .ldc = steps});
+}
+
+void lam_attend_combine(lam_form form, size_t rows, size_t steps, size_t each, const float *s,
+                        const float *b, size_t width, float *c)
+{
+    lam_gemm_run(&(lam_gemm){.form = form,
+                             .m = rows,
+                             .n = each,
+                             .k = steps,
+                             .a = s,
+                             .lda = steps,
+                             .b = b,
+                             .ldb = width,
+                             .c = c,
+                             .ldc = width});
 }

@@ -8,6 +8,7 @@
 #ifndef LAM_NN_LAYERS_ATTEND_H
 #define LAM_NN_LAYERS_ATTEND_H
 
+#include "kernels/kernels.h"
 #include "nn/layer.h"
 
 typedef struct lam_attend {
@@ -63,5 +64,13 @@ const float *lam_attend_forward(const lam_attend_head *h, float *dropped);
 const float *lam_attend_again(const lam_attend_head *h, float *dropped);
 /* d (T x T): the gradient by what lam_attend_forward() returned becomes that by the scores. */
 void lam_attend_backward(const lam_attend_head *h, float *d);
+
+/* Products of one head of one sample: a, b and c have rows of `each` numbers that stand `width`
+ * apart.  s (steps, steps) = a b': */
+void lam_attend_scores(size_t steps, size_t each, const float *a, const float *b, size_t width,
+                       float *s);
+/* c = s b or s' b (LAM_NN, LAM_TN): `rows` rows of c, sums over `steps` of b. */
+void lam_attend_combine(lam_form form, size_t rows, size_t steps, size_t each, const float *s,
+                        const float *b, size_t width, float *c);
 
 #endif

@@ -114,37 +114,19 @@ typedef struct job {
     const lam_pass *pass;
 } job;
 
-/* s = a b' of two (steps, features) */
+/* Of two (steps, features): s = a b'. */
 static void products(const lam_layer *layer, const float *a, const float *b, float *s)
 {
-    size_t steps = layer->in.dim[0], features = layer->in.dim[1];
-    lam_gemm_run(&(lam_gemm){.form = LAM_NT,
-                             .m = steps,
-                             .n = steps,
-                             .k = features,
-                             .a = a,
-                             .lda = features,
-                             .b = b,
-                             .ldb = features,
-                             .c = s,
-                             .ldc = steps});
+    size_t features = layer->in.dim[1];
+    lam_attend_scores(layer->in.dim[0], features, a, b, features, s);
 }
 
 /* c = s b or s' b, with `rows` rows of s (., steps) and b, c (., features) */
 static void combine(const lam_layer *layer, lam_form form, size_t rows, const float *s,
                     const float *b, float *c)
 {
-    size_t steps = layer->in.dim[0], features = layer->in.dim[1];
-    lam_gemm_run(&(lam_gemm){.form = form,
-                             .m = rows,
-                             .n = features,
-                             .k = steps,
-                             .a = s,
-                             .lda = steps,
-                             .b = b,
-                             .ldb = features,
-                             .c = c,
-                             .ldc = features});
+    size_t features = layer->in.dim[1];
+    lam_attend_combine(form, rows, layer->in.dim[0], features, s, b, features, c);
 }
 
 /* t[j, d] = tanh(scale (x[i, d] + x[j, d])) for the first n steps j */

@@ -228,39 +228,6 @@ static float *matrix(const job *j, size_t sample, size_t k)
     return (float *)(j->matrices + (2 * sample + k) * matrix_bytes(j->layer->config));
 }
 
-/* The products of one sample and head: a, b and c are its rows of `each` numbers in q, k, v or
- * context, `width` apart; s is (steps, steps).  s = a b': */
-static void scores(size_t steps, size_t each, const float *a, const float *b, size_t width,
-                   float *s)
-{
-    lam_gemm_run(&(lam_gemm){.form = LAM_NT,
-                             .m = steps,
-                             .n = steps,
-                             .k = each,
-                             .a = a,
-                             .lda = width,
-                             .b = b,
-                             .ldb = width,
-                             .c = s,
-                             .ldc = steps});
-}
-
-/* c = s b or s' b */
-static void combine(lam_form form, size_t steps, size_t each, const float *s, const float *b,
-                    size_t width, float *c)
-{
-    lam_gemm_run(&(lam_gemm){.form = form,
-                             .m = steps,
-                             .n = each,
-                             .k = steps,
-                             .a = s,
-                             .lda = steps,
-                             .b = b,
-                             .ldb = width,
-                             .c = c,
-                             .ldc = width});
-}
-
 static void scale_queries(const job *j, float *const part[PARTS], size_t sample)
 {
     const multi_head *m = j->layer->config;
@@ -278,10 +245,10 @@ static void forward_task(void *arg, size_t sample, int worker)
     for (size_t head = 0; head < m->attend.heads; head++) {
         lam_attend_head h =
             lam_attend_head_of(&m->attend, j->layer, j->pass, j->shares, sample, head);
-        scores(steps, m->key_dim, part_of(j, j->value, QUERY, sample, head),
+        lam_attend_scores(steps, m->key_dim, part_of(j, j->value, QUERY, sample, head),
                part_of(j, j->value, KEY, sample, head), m->width[KEY], h.shares);
         const float *shares = lam_attend_forward(&h, matrix(j, sample, 0));
-        combine(LAM_NN, steps, m->value_dim, shares, part_of(j, j->value, VALUE, sample, head),
+        lam_attend_combine(LAM_NN, steps, steps, m->value_dim, shares, part_of(j, j->value, VALUE, sample, head),
                 m->width[VALUE], part_of(j, j->value, CONTEXT, sample, head));
     }
 }
@@ -308,14 +275,14 @@ static void backward_task(void *arg, size_t sample, int worker)
             lam_attend_head_of(&m->attend, j->layer, j->pass, j->shares, sample, head);
         const float *shares = lam_attend_again(&h, matrix(j, sample, 0));
         const float *dcontext = part_of(j, j->gradient, CONTEXT, sample, head);
-        combine(LAM_TN, steps, m->value_dim, shares, dcontext, m->width[VALUE],
+        lam_attend_combine(LAM_TN, steps, steps, m->value_dim, shares, dcontext, m->width[VALUE],
                 part_of(j, j->gradient, VALUE, sample, head));
-        scores(steps, m->value_dim, dcontext, part_of(j, j->value, VALUE, sample, head),
+        lam_attend_scores(steps, m->value_dim, dcontext, part_of(j, j->value, VALUE, sample, head),
                m->width[VALUE], d);
         lam_attend_backward(&h, d);
-        combine(LAM_NN, steps, m->key_dim, d, part_of(j, j->value, KEY, sample, head),
+        lam_attend_combine(LAM_NN, steps, steps, m->key_dim, d, part_of(j, j->value, KEY, sample, head),
                 m->width[KEY], part_of(j, j->gradient, QUERY, sample, head));
-        combine(LAM_TN, steps, m->key_dim, d, part_of(j, j->value, QUERY, sample, head),
+        lam_attend_combine(LAM_TN, steps, steps, m->key_dim, d, part_of(j, j->value, QUERY, sample, head),
                 m->width[KEY], part_of(j, j->gradient, KEY, sample, head));
     }
     scale_queries(j, j->gradient, sample);
