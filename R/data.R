@@ -337,20 +337,20 @@ check_sample_weight <- function(w, n, call, arg = "sample_weight") {
 
 # One weight for each of the k classes 0, 1, ..., from names (levels or 0-based numbers), from order,
 # or "balanced": n / (K * n_k), as scikit-learn defines it.
-class_weights <- function(class_weight, classes, k, levels, call) {
+class_weights <- function(class_weight, classes, k, levels, call, arg = "class_weight") {
   if (identical(class_weight, "balanced")) {
     counts <- tabulate(classes + 1, k)
     return(ifelse(counts > 0, length(classes) / (sum(counts > 0) * counts), 1))
   }
   values <- unlist(class_weight)
   if (!is.numeric(values) || !all(is.finite(values)) || any(values < 0)) {
-    abort_argument("class_weight", "\"balanced\" or numbers of at least 0", describe(class_weight), call = call)
+    abort_argument(arg, "\"balanced\" or numbers of at least 0", describe(class_weight), call = call)
   }
   weights <- rep(1, k)
   names <- names(values)
   if (is.null(names)) {
     if (length(values) != k) {
-      abort_argument("class_weight", sprintf("%d numbers, one a class", k), describe(class_weight), call = call)
+      abort_argument(arg, sprintf("%d numbers, one a class", k), describe(class_weight), call = call)
     }
     return(values)
   }
@@ -360,7 +360,7 @@ class_weights <- function(class_weight, classes, k, levels, call) {
     at <- match(names, as.character(seq_len(k) - 1))
   }
   if (anyNA(at)) {
-    abort_unknown("class_weight", "a class", names[is.na(at)][1L], known, call = call)
+    abort_unknown(arg, "a class", names[is.na(at)][1L], known, call = call)
   }
   weights[at] <- values
   weights

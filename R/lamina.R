@@ -1,0 +1,434 @@
+# lamina(): a network as an R model.  The methods bring their data into one form (a mold, lamina-data.R) and
+# hand it to fit_tabular(), which settles the task, scales, trains and puts the result together.
+
+#' Fit a network as an R model
+#'
+#' One call fits a network to a data frame as [lm()], [glm()] or [nnet::nnet()] fit theirs: formula, factors,
+#' missing values, weights and offsets are taken care of, predictors and a numeric outcome are standardised
+#' (and predictions brought back), training stops when held-out rows no longer gain by it, and what
+#' comes back behaves like other fitted models: see [predict()][predict.lamina_fit],
+#' [summary()][summary.lamina_fit], [plot()][plot.lamina_fit] and [tidy()][tidy.lamina_fit].
+#'
+#' @section The task:
+#' The outcome decides. *Numbers* (one column, or several: `cbind(a, b) ~ x`) are predicted by mean squared
+#' error; a *factor* (or logical) of two levels by one sigmoid unit, of more by a softmax, both by
+#' crossentropy; *counts* with `family = poisson()` by an exponential unit and the Poisson likelihood.
+#' These are the Gaussian, binomial, multinomial and Poisson likelihoods with their usual links, so that
+#' `hidden_units = 0` is the model of [lm()], [glm()] or [nnet::multinom()], and [logLik()], [AIC()] and
+#' [deviance()] are there. `family = binomial()` takes 0 and 1 for classes. `loss` puts any other loss
+#' in their place; there is then no likelihood.
+#'
+#' @section The network:
+#' `hidden_units = c(32, 16)` is a dense layer of 32 units, one of 16, and the output layer that the
+#' task asks for. `layers` gives any other stack of layers before the output, for example
+#' `list(layer_dense(units = 32), layer_batch_normalization(), layer_activation("relu"))`, or, for rows
+#' that are flattened pictures, one that begins with [layer_reshape()]. `penalty` adds
+#' `penalty * sum((1 - mixture) * w^2 + mixture * |w|)` over all kernels (not the biases) to the mean loss: the
+#' ridge at `mixture = 0`, the lasso at 1.
+#'
+#' @section Training:
+#' A fraction `validation` of the rows, drawn at random within the classes (or quarters of a numeric
+#' outcome), is held out; after `stop_iter` epochs without a better loss on them training ends, and the weights of
+#' the best epoch are kept. `optimizer = "bfgs"` instead minimises the loss over all rows by R's own [optim()]
+#' (BFGS up to 2,000 weights, its limited-memory form above), as nnet does; on small data this is what wins.
+#' It holds out no rows unless asked, and `epochs` are then its iterations. Randomness comes from R's
+#' generator alone: [set.seed()] before the call fixes everything.
+#'
+#' @section Rows and columns:
+#' Text columns are factors; factors become indicator columns by R's contrasts, as in [lm()]. Columns of only 0 and 1 are
+#' not scaled. Rows with missing values are left out with a message (`na.action = na.fail` makes that an error).
+#' `weights`, `offset` and `subset` are looked up in `data` first. Weights count rows: a weight of 2 is the row twice.
+#' An offset is added to the linear predictor; it is there for one outcome of numbers, of two classes, and for counts.
+#'
+#' @param x A formula, a data frame or matrix of predictors, or a recipe.
+#' @param formula `outcome ~ predictors`, with everything [lm()] takes but the removal of the intercept.
+#' @param data A data frame.
+#' @param y The outcome: a vector, a factor, a matrix of numbers or a data frame of one column.
+#' @param ... Must be empty: misspelt arguments are errors.
+#' @param weights,offset,subset Numbers for the rows, and which rows to use: expressions of columns of `data`
+#'   (formula and recipe), or vectors.
+#' @param na.action [na.omit], [na.exclude] or [na.fail], or their names.
+#' @param model Whether to keep the data in the result: [importance()], [partial()], intervals and
+#'   [update()]-free refits need them.
+#' @param hidden_units Units of each hidden layer; 0 for none.
+#' @param activation Activation of the hidden layers: one for all, or one for each.
+#' @param dropout Rate of the dropout behind each hidden layer, or one rate for each.
+#' @param penalty,mixture Size of the penalty on the weights, and the share of its absolute part.
+#' @param epochs Epochs at most: 100, or 1,000 iterations for `"bfgs"`, when `NULL`.
+#' @param batch_size Rows a step.
+#' @param learn_rate Learning rate; `NULL`: 0.01, or what an `optimizer_*()` object says.
+#' @param optimizer `"adam"` or any other name, an `optimizer_*()` object, or `"bfgs"`.
+#' @param validation Fraction of the rows to hold out; `NULL`: 0.2, or 0 for `"bfgs"`.
+#' @param stop_iter Epochs without improvement on the held-out rows after which training ends.
+#' @param class_weights Weights of the classes in training: named by level (others weigh 1), in the order
+#'   of the levels, or `"balanced"`. Losses of held-out rows and all reported figures are unweighted.
+#' @param family `gaussian()`, `binomial()` or `poisson()`, or their names; `NULL`: by the outcome.
+#' @param loss A loss instead of that of the family: a name, a `loss_*()` object, or a function (see
+#'   [compile()][compile.lamina_model]).
+#' @param layers A list of layers that takes the place of `hidden_units`, `activation` and `dropout`.
+#' @param standardize Whether to standardise predictors and numeric outcome.
+#' @param start Weights to start from, a list of arrays as [get_weights()] gives, on the standardised scale.
+#' @param metrics Metrics for the history; `NULL`: accuracy for classes.
+#' @param callbacks Callbacks for [fit()][fit.lamina_model].
+#' @param times Networks trained on bootstrap samples along with the fit, for intervals (see
+#'   [predict()][predict.lamina_fit]).
+#' @param keep_epochs Whether to keep the weights after each epoch that was the best so far, for
+#'   predictions with fewer epochs (package parsnip's `multi_predict()`).
+#' @param verbose Progress, as for [fit()][fit.lamina_model]; `"auto"`: a bar at the console, else nothing.
+#' @return An object of class `lamina_fit`. Of its parts, `network` is the trained model for [layer_outputs()], [plot()] and
+#'   the like (train a [clone_model()] of it, not itself), `history` the history of the training, `blueprint` hardhat's.
+#' @section Errors:
+#' `lamina_error_argument` and `lamina_error_data` name argument or column, what was expected and what was
+#' found. Ctrl-C ends training with a warning and returns what is trained so far.
+#' @family R models
+#' @examples
+#' set.seed(1)
+#' fit <- lamina(Species ~ ., iris, hidden_units = 8, epochs = 60)
+#' fit
+#' predict(fit, iris[c(1, 51, 101), ], type = "class")
+#' predict(fit, iris[c(1, 51, 101), ], type = "prob")
+#'
+#' # without hidden layers: lm()
+#' linear <- lamina(mpg ~ wt + hp, mtcars, hidden_units = 0, optimizer = "bfgs")
+#' rbind(lamina = coef(linear), lm = coef(lm(mpg ~ wt + hp, mtcars)))
+#'
+#' # counts, with an exposure
+#' lamina(Claims ~ District + Age, MASS::Insurance, family = poisson(), offset = log(Holders),
+#'        hidden_units = 4, optimizer = "bfgs", penalty = 0.001)
+#' @export
+lamina <- function(x, ...) UseMethod("lamina")
+
+#' @export
+lamina.default <- function(x, ...) {
+  hint <- if (is.list(x)) c(i = "Give a data frame.") else if (is.array(x)) {
+    c(i = "For arrays of three dimensions and more flatten the samples, and begin `layers` with layer_reshape().")
+  }
+  abort_argument("x", "a formula, a data frame, a matrix or a recipe", if (missing(x)) "missing" else describe(x), hint = hint)
+}
+
+#' @rdname lamina
+#' @export
+lamina.formula <- with_settings(function(formula, data, ..., weights = NULL, offset = NULL, subset = NULL,
+                                         na.action = getOption("na.action"), model = TRUE) {
+  call <- fit_call(match.call())
+  settings <- read_settings(environment(), list(...), names(call))
+  if (missing(data)) {
+    abort_argument("data", "a data frame", "missing")
+  }
+  quos <- list(weights = rlang::enquo(weights), offset = rlang::enquo(offset), subset = rlang::enquo(subset))
+  frame <- rlang::current_env()
+  mold <- mold_formula(formula, data, frame)
+  fit_tabular(mold, settings, quos, data, na.action, model, call, frame, formula = formula)
+})
+
+#' @rdname lamina
+#' @export
+lamina.data.frame <- with_settings(function(x, y, ..., weights = NULL, offset = NULL, subset = NULL,
+                                            na.action = getOption("na.action"), model = TRUE) {
+  call <- fit_call(match.call())
+  settings <- read_settings(environment(), list(...), names(call))
+  y <- outcome_argument(if (missing(y)) NULL else y)
+  quos <- list(weights = rlang::enquo(weights), offset = rlang::enquo(offset), subset = rlang::enquo(subset))
+  frame <- rlang::current_env()
+  mold <- mold_frame(x, y$values, y$name, frame)
+  fit_tabular(mold, settings, quos, x, na.action, model, call, frame)
+})
+
+#' @rdname lamina
+#' @export
+lamina.matrix <- with_settings(function(x, y, ..., weights = NULL, offset = NULL, subset = NULL,
+                                        na.action = getOption("na.action"), model = TRUE) {
+  call <- fit_call(match.call())
+  settings <- read_settings(environment(), list(...), names(call))
+  y <- outcome_argument(if (missing(y)) NULL else y)
+  quos <- list(weights = rlang::enquo(weights), offset = rlang::enquo(offset), subset = rlang::enquo(subset))
+  frame <- rlang::current_env()
+  mold <- mold_matrix(x, y$values, y$name, frame)
+  fit_tabular(mold, settings, quos, x, na.action, model, call, frame)
+})
+
+#' @rdname lamina
+#' @export
+lamina.recipe <- with_settings(function(x, data, ..., weights = NULL, offset = NULL, subset = NULL,
+                                        na.action = getOption("na.action"), model = TRUE) {
+  call <- fit_call(match.call())
+  settings <- read_settings(environment(), list(...), names(call))
+  if (missing(data)) {
+    abort_argument("data", "a data frame", "missing")
+  }
+  quos <- list(weights = rlang::enquo(weights), offset = rlang::enquo(offset), subset = rlang::enquo(subset))
+  frame <- rlang::current_env()
+  mold <- mold_recipe(x, data, frame)
+  fit_tabular(mold, settings, quos, data, na.action, model, call, frame)
+})
+
+# The call as the user would write it again.
+fit_call <- function(call) {
+  call[[1L]] <- quote(lamina)
+  call
+}
+
+outcome_argument <- function(y, call = rlang::caller_env()) {
+  if (is.null(y)) {
+    abort_argument("y", "the outcome", "missing", call = call)
+  }
+  name <- ".outcome"
+  if (is.data.frame(y)) {
+    if (ncol(y) == 1L) name <- names(y)
+    y <- if (ncol(y) == 1L) y[[1L]] else frame_matrix(y, "y", call)
+  } else if (length(dim(y)) == 1L) {
+    y <- as.vector(y)
+  }
+  list(values = y, name = name)
+}
+
+# ---- the bridge ----------------------------------------------------------------------------------
+
+# quos: weights, offset and subset, to be looked up in `data`.
+fit_tabular <- function(mold, settings, quos, data, na_action, keep_data, call, frame, formula = NULL) {
+  check_flag(keep_data, arg = "model", call = frame)
+  asked <- row_arguments(quos, data, frame)
+  weights <- check_row_weights(if (is.null(asked$weights)) mold$weights else asked$weights, frame)
+  offset <- if (is.null(asked$offset) || is.null(mold$offset)) c(asked$offset, mold$offset) else asked$offset + mold$offset
+  if (!is.null(asked$subset)) {
+    chosen <- subset_rows(asked$subset, nrow(mold$x), frame)
+    mold[c("x", "y", "data")] <- lapply(mold[c("x", "y", "data")], take_rows, chosen)
+    weights <- weights[chosen]
+    offset <- offset[chosen]
+  }
+  usable <- usable_rows(mold, weights, offset, na_action, frame)
+  rows <- usable$rows
+  train <- list(x = mold$x[rows, , drop = FALSE], y = take_rows(mold$y, rows), w = weights[rows], offset = offset[rows])
+  check_enough_rows(rows, frame)
+  if (is.null(train$w)) train$w <- rep(1, length(rows))
+
+  task <- outcome_task(train$y, mold$outcome, settings, frame)
+  task$class_weights <- task_class_weights(task, train$y, settings$class_weights, frame)
+  check_task_offset(task, train$offset, frame)
+  scaling <- predictor_scaling(train$x, settings$standardize)
+  train$x <- scale_columns(train$x, scaling$center, scaling$scale)
+  held <- settle_validation(task, train$y, settings, frame)
+
+  trained <- train_once(settings, task, train, held, frame)
+  fit <- hardhat::new_model(
+    network = trained$network, history = trained$history, task = task, settings = settings, scaling = scaling,
+    call = call, formula = formula, outcome = mold$outcome, predictors = colnames(mold$x),
+    training = trained[c("epochs", "best_epoch", "converged", "interrupted")], kept = trained$kept,
+    held_out = held, na.action = usable$na.action, offset_quo = quos$offset,
+    train = list(data = if (keep_data) take_rows(mold$data, rows), y = train$y,
+                 weights = if (!is.null(weights)) train$w, offset = train$offset),
+    blueprint = mold$blueprint, class = "lamina_fit"
+  )
+  fit$fitted.values <- network_means(fit, train$x, train$offset)
+  fit$figures <- fit_figures(fit, train$w)
+  if (settings$times > 0) {
+    fit$ensemble <- train_ensemble(fit, settings$times, "bootstrap", frame)
+  }
+  if (trained$interrupted) {
+    warn_lamina(sprintf("Interrupted after epoch %d: this is what was trained by then.", trained$epochs), "lamina_warning_interrupt")
+  }
+  fit
+}
+
+subset_rows <- function(subset, n, call) {
+  ok <- is.logical(subset) && length(subset) == n || is.numeric(subset) && all(abs(subset) <= n, na.rm = TRUE)
+  if (!ok) {
+    abort_argument("subset", sprintf("%d logicals, or numbers of rows", n), describe(subset), call = call)
+  }
+  rows <- seq_len(n)[subset]
+  rows[!is.na(rows)]
+}
+
+check_enough_rows <- function(rows, call) {
+  if (length(rows) < 2L) {
+    abort_lamina(sprintf("There %s to learn from; at least two are needed.",
+                         if (length(rows) == 1L) "is one row" else "are no rows"), "data", arg = "data",
+                 expected = "at least two rows", actual = length(rows), call = call)
+  }
+}
+
+# Weights of the classes, one for each level, or NULL.
+task_class_weights <- function(task, y, weights, call) {
+  if (!is.null(weights)) {
+    class_weights(weights, task_values(task, y), length(task$levels), task$levels, call, arg = "class_weights")
+  }
+}
+
+check_task_offset <- function(task, offset, call) {
+  if (is.null(offset)) {
+    return(invisible())
+  }
+  if (is.null(task$family) || task$family == "multinomial" || task$units > 1) {
+    abort_argument("offset", "left out but for one outcome of numbers, two classes or counts, with their own loss", "given", call = call)
+  }
+}
+
+# The rows held out, or NULL.
+settle_validation <- function(task, y, settings, call) {
+  if (settings$validation == 0) {
+    return(NULL)
+  }
+  strata <- outcome_strata(task, y)
+  held <- held_out_rows(strata, settings$validation)
+  if (length(held) == 0L || length(strata) < 10L) {
+    warn_lamina(
+      c(sprintf("%d rows are too few to hold some out: training goes on for all epochs.", length(strata)),
+        i = "On small data optimizer = \"bfgs\" with a `penalty` does well."),
+      "lamina_warning_validation"
+    )
+    return(NULL)
+  }
+  held
+}
+
+# Trains a new network on rows that are ready (see scale_columns() and task_targets()).
+train_once <- function(settings, task, train, held, call = rlang::caller_env()) {
+  parts <- training_parts(task, train)
+  w <- train$w / mean(train$w)
+  by_class <- if (is.null(task$class_weights)) 1 else task$class_weights[task_values(task, train$y) + 1]
+  used <- setdiff(seq_len(nrow(train$x)), held)
+  part <- function(rows, w) {
+    if (parts$weighted) w <- w * parts$factor
+    y <- take_rows(parts$y, rows)
+    if (parts$own) y[, 3L] <- w[rows]
+    list(x = train$x[rows, , drop = FALSE], y = y, w = if (!parts$own && !all(w == 1)) w[rows])
+  }
+  network <- tabular_network(settings, task, ncol(train$x), offset = parts$own)
+  check_output_shape(network, task, call)
+  trained <- train_tabular(network, settings, part(used, w * by_class), if (length(held)) part(held, w),
+                           start_bias(task, train))
+  if (parts$own) {
+    set_output_activation(network, task)
+  }
+  c(list(network = network), trained)
+}
+
+# Targets, with the offset worked in.  Numbers: subtracted.  Counts: exp(offset) is an exposure, and the Poisson
+# likelihood of y at exposure e and rate r is that of y / e at rate r with weight e.  Two classes: the loss adds it.
+training_parts <- function(task, train) {
+  parts <- list(y = task_targets(task, train$y), own = FALSE, weighted = FALSE, factor = 1)
+  if (is.null(train$offset)) {
+    return(parts)
+  }
+  if (task$kind == "numbers") {
+    parts$y <- parts$y - train$offset / task$scale
+  } else if (task$kind == "counts") {
+    parts$factor <- exp(train$offset)
+    parts$y <- parts$y / parts$factor
+    parts$weighted <- TRUE
+  } else {
+    parts$y <- cbind(parts$y, train$offset, 1)
+    parts$own <- TRUE
+  }
+  parts
+}
+
+# Where the output layer's bias starts: at the model without predictors, on the network's scale.  NULL: at 0.
+start_bias <- function(task, train) {
+  if (!is.null(task$family)) {
+    (null_link(task, train$y, train$w, train$offset) - task$center) / task$scale
+  }
+}
+
+# The linear predictors of the model without predictors, beside the offset.
+null_link <- function(task, y, w, offset) {
+  o <- if (is.null(offset)) rep(0, length(w)) else offset
+  task_family(task)$null(task_values(task, y), w, o, length(task$levels))
+}
+
+check_output_shape <- function(network, task, call) {
+  shape <- network$info[[length(network$info)]]$output_shape
+  if (length(shape) != 1L) {
+    abort_argument("layers", "a stack that ends in one row of numbers for each sample",
+                   sprintf("one that ends in %s", shape_text(utils::head(shape, -1L))), hint = c(i = "Add layer_flatten()."), call = call)
+  }
+}
+
+# The output layer gets its activation once a loss of its own, which worked on weighted sums, has done its part.
+set_output_activation <- function(network, task) {
+  weights <- get_weights(network)
+  pop_layer(network)
+  layer_dense(network, task$units, activation = task$activation, name = "output")
+  compile(network, optimizer = "sgd", loss = task$loss)
+  set_weights(network, weights)
+}
+
+# ---- means and figures ---------------------------------------------------------------------------
+
+# What the network predicts for scaled inputs, on the scale of the outcome: a matrix.
+network_means <- function(fit, x, offset = NULL, network = fit$network) {
+  if (is.null(offset)) {
+    return(task_means(fit$task, predict(network, x, batch_size = 256)))
+  }
+  task_family(fit$task)$mean(network_link(fit, x, offset, network))
+}
+
+# The linear predictor on the scale of the outcome.
+network_link <- function(fit, x, offset = NULL, network = fit$network) {
+  task <- fit$task
+  sums <- network_sums(network, x)
+  if (task$kind == "numbers") {
+    sums <- task_means(task, sums)
+  } else {
+    colnames(sums) <- colnames(task_means(task, sums))
+  }
+  if (length(offset)) sums + offset else sums
+}
+
+# What the output layer adds up, before its activation, in double precision.
+network_sums <- function(network, x) {
+  n <- length(model_layers(network))
+  below <- if (n == 1L) x else layer_outputs(network, x, n - 1L)
+  weights <- utils::tail(get_weights(network), 2L)
+  below %*% weights[[1L]] + rep(as.vector(weights[[2L]]), each = nrow(below))
+}
+
+# The loss of the fit and of the model without predictors: list(name, alone, fit, held, null).
+fit_figures <- function(fit, w) {
+  task <- fit$task
+  y <- task_values(task, fit$train$y)
+  family <- task_family(task)
+  null <- null_means(fit, w)
+  figure <- if (is.null(family)) own_figure(fit) else family$figure
+  used <- setdiff(seq_along(w), fit$held_out)
+  at <- function(mu, rows) figure(take_rows(y, rows), mu[rows, , drop = FALSE], w[rows])
+  list(
+    name = if (is.null(family)) task$loss_name else family$figure_name,
+    alone = if (!is.null(family)) family$alone else if (task$kind == "classes") lamina_families$binomial$alone else "the mean alone",
+    fit = at(fit$fitted.values, used), held = if (length(fit$held_out)) at(fit$fitted.values, fit$held_out),
+    all = at(fit$fitted.values, seq_along(w)), null = at(null, seq_along(w))
+  )
+}
+
+# Means without predictors, a row a sample; NA where there is no such thing (a hinge loss).
+null_means <- function(fit, w) {
+  task <- fit$task
+  n <- length(w)
+  if (gives_scores(task)) {
+    return(matrix(NA_real_, n, task$units))
+  }
+  if (is.null(task$family)) { # another loss: the means, or shares
+    task$family <- if (task$kind != "classes") "gaussian" else if (task$units == 1) "binomial" else "multinomial"
+  }
+  link <- null_link(task, fit$train$y, w, fit$train$offset)
+  sums <- matrix(link, n, length(link), byrow = TRUE)
+  task_family(task)$mean(if (is.null(fit$train$offset)) sums else sums + fit$train$offset)
+}
+
+# The network's own loss for means: on the scale it is trained on.
+own_figure <- function(fit) {
+  task <- fit$task
+  compiled <- fit$network$compiled
+  function(y, mu, w) {
+    if (task$kind == "classes") {
+      y <- if (task$indicators) to_categorical(y, length(task$levels)) else y
+    } else {
+      y <- scale_columns(y, task$center, task$scale)
+      mu <- scale_columns(mu, task$center, task$scale)
+    }
+    if (!is.null(compiled$own_loss)) {
+      return(as.double(compiled$own_loss(if (is.null(dim(y))) matrix(y) else y, mu)$value))
+    }
+    sum(w * as.vector(loss_values(compiled$loss, y, mu))) / sum(w)
+  }
+}
