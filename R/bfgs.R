@@ -8,10 +8,11 @@
 # Number of weights up to which optim() keeps the whole matrix of BFGS; above it, its limited-memory form.
 BFGS_WEIGHTS <- 2000
 
-# problem: objective (a function of the weights' vector that gives list(value, gradient)), weights (the start).
+# objective: a function of the weights' vector that gives list(value, gradient), of the mean loss over so many
+# rows; optim() sees the sum, as nnet's does, so that both take the same steps from the same start.
 # each(iteration, value): called at every accepted point; TRUE ends the search.
 # Returns list(weights, value, iterations, converged).
-minimize_bfgs <- function(objective, weights, iterations, each, reltol = 1e-12) {
+minimize_bfgs <- function(objective, weights, rows, iterations, each, reltol = 1e-12) {
   last <- NULL # the point evaluated last: list(weights, value, gradient)
   accepted <- NULL
   count <- 0
@@ -40,8 +41,7 @@ minimize_bfgs <- function(objective, weights, iterations, each, reltol = 1e-12) 
   limited <- length(weights) > BFGS_WEIGHTS
   control <- if (limited) list(factr = reltol / .Machine$double.eps, pgtol = 0) else list(reltol = reltol)
   control$maxit <- iterations
-  # the first step is the gradient's: no weight is to move by more than 1
-  control$fnscale <- max(1, abs(evaluate_at(weights)$gradient))
+  control$fnscale <- 1 / rows
   out <- tryCatch(
     stats::optim(weights, value, gradient, method = if (limited) "L-BFGS-B" else "BFGS", control = control),
     lamina_bfgs_end = function(e) list(par = accepted$weights, value = accepted$value, convergence = 0)

@@ -356,8 +356,9 @@ class_weights <- function(class_weight, classes, k, levels, call, arg = "class_w
   }
   known <- if (is.null(levels)) as.character(seq_len(k) - 1) else levels
   at <- match(names, known)
-  if (anyNA(at) && !is.null(levels)) {
-    at <- match(names, as.character(seq_len(k) - 1))
+  by_number <- match(names, as.character(seq_len(k) - 1))
+  if (anyNA(at) && !anyNA(by_number)) {
+    at <- by_number
   }
   if (anyNA(at)) {
     abort_unknown(arg, "a class", names[is.na(at)][1L], known, call = call)

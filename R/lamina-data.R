@@ -10,8 +10,10 @@ mold_formula <- function(formula, data, call) {
   if (!is.data.frame(data)) {
     abort_argument("data", "a data frame", describe(data), call = call)
   }
+  check_has_rows(nrow(data), "data", call)
   data <- plain_columns(data)
   formula <- plain_formula(formula, data, call)
+  check_factors(data, intersect(names(data), all.vars(stats::delete.response(stats::terms(formula, data = data)))), call)
   molded <- with_plain_errors(
     hardhat::mold(formula, data, blueprint = hardhat::default_formula_blueprint(intercept = TRUE)),
     "data", call
@@ -30,7 +32,9 @@ mold_formula <- function(formula, data, call) {
 # A data frame of numbers goes in as it is; one with factors by way of a formula, so that factors become
 # indicator columns.
 mold_frame <- function(x, y, outcome, call) {
+  check_has_rows(nrow(x), "x", call)
   x <- plain_columns(x)
+  check_factors(x, names(x), call)
   numeric <- vapply(x, is.numeric, NA)
   blueprint <- if (all(numeric)) hardhat::default_xy_blueprint() else hardhat::default_formula_blueprint(intercept = TRUE)
   molded <- with_plain_errors(
@@ -45,6 +49,7 @@ mold_matrix <- function(x, y, outcome, call) {
   if (!is.numeric(x) && !is.logical(x)) {
     abort_argument("x", "a matrix of numbers", describe(x), call = call)
   }
+  check_has_rows(nrow(x), "x", call)
   storage.mode(x) <- "double"
   x <- named_columns(x)
   if (anyDuplicated(colnames(x))) {
@@ -165,22 +170,35 @@ without_one <- function(right) {
   }
 }
 
+# A factor of one level has no contrast.
+check_factors <- function(data, names, call) {
+  for (name in names) {
+    if (is.factor(data[[name]]) && nlevels(data[[name]]) < 2L) {
+      abort_lamina(
+        c(sprintf("`%s` is the same in all rows, %s, and can tell nothing.", name, levels(data[[name]])),
+          i = sprintf("Leave it out: `- %s` in a formula does so.", name)),
+        "data", arg = name, expected = "at least two levels", actual = "one", call = call
+      )
+    }
+  }
+}
+
 # What hardhat and vctrs refuse, as a condition of lamina's.
 with_plain_errors <- function(code, arg, call) {
-  withCallingHandlers(
-    tryCatch(code, error = function(e) {
-      if (inherits(e, "lamina_error")) rlang::cnd_signal(e)
-      message <- gsub("`?data\\$([^`]*)`", "`\\1`", conditionMessage(e))
-      abort_lamina(message, "data", arg = arg, expected = "data that fit", actual = message, call = call)
-    }),
-    hardhat_warn_novel_levels = function(w) {
-      warn_lamina(c(conditionMessage(w), i = "The predictions for these rows are NA."), "lamina_warning_levels")
-      rlang::cnd_muffle(w)
-    }
-  )
+  tryCatch(code, error = function(e) {
+    if (inherits(e, "lamina_error")) rlang::cnd_signal(e)
+    message <- gsub("`?data\\$([^`]*)`", "`\\1`", conditionMessage(e))
+    abort_lamina(message, "data", arg = arg, expected = "data that fit", actual = message, call = call)
+  })
 }
 
 # ---- rows ----------------------------------------------------------------------------------------
+
+check_has_rows <- function(n, arg, call) {
+  if (n == 0L) {
+    abort_lamina(sprintf("`%s` has no rows.", arg), "data", arg = arg, expected = "rows", actual = "none", call = call)
+  }
+}
 
 # What is asked of the rows: weights, offset and subset are looked up in the data, as lm() does.
 # quos: list(weights, offset, subset) of quosures.
@@ -230,10 +248,7 @@ usable_rows <- function(mold, weights, offset, na_action, call) {
   }
   action <- if (is.function(na_action)) na_action_name(na_action) else na_action
   if (identical(action, "na.pass") || is.null(action)) action <- "na.fail"
-  counts <- vapply(parts, sum, 0L)
-  counts <- counts[counts > 0L]
-  found <- sprintf("%d of %d rows have missing values (%s)", sum(bad), n,
-                   paste(sprintf("%s: %d", names(counts), counts)[seq_len(min(5L, length(counts)))], collapse = ", "))
+  found <- sprintf("%d of %d rows have missing values (%s)", sum(bad), n, missing_text(mold, parts))
   if (action == "na.fail") {
     abort_lamina(c(paste0("A network takes no missing values, but ", found, "."),
                    i = "na.action = na.omit leaves these rows out."), "data", arg = "na.action",
@@ -246,6 +261,18 @@ usable_rows <- function(mold, weights, offset, na_action, call) {
   inform_lamina(c(i = paste0(found, " and are left out.")), "lamina_message_na")
   omitted <- structure(which(bad), class = if (action == "na.exclude") "exclude" else "omit")
   list(rows = which(!bad), na.action = omitted)
+}
+
+# "age: 3, income: 1": counted by column of the data where it is there to be seen.
+missing_text <- function(mold, parts) {
+  data <- if (is.data.frame(mold$data)) mold$data[setdiff(names(mold$data), mold$outcome)]
+  if (anyNA(data)) {
+    parts <- c(lapply(data, is.na), parts[intersect(c(mold$outcome, "weights", "offset"), names(parts))])
+  }
+  counts <- vapply(parts, sum, 0L)
+  counts <- counts[counts > 0L]
+  text <- paste(sprintf("%s: %d", names(counts), counts)[seq_len(min(6L, length(counts)))], collapse = ", ")
+  if (length(counts) > 6L) paste0(text, ", ...") else text
 }
 
 na_action_name <- function(fn) {
@@ -276,18 +303,22 @@ take_rows <- function(v, rows) {
 
 # ---- scaling -------------------------------------------------------------------------------------
 
-# Means and standard deviations of the columns; 0 and 1 for those of only 0 and 1, the indicators.
-predictor_scaling <- function(x, standardize) {
-  constant <- apply(x, 2L, function(v) all(v == v[1L]))
-  if (any(constant)) {
-    names <- colnames(x)[constant]
+# data: what the predictors are made of, where it is a data frame; else their matrix.
+warn_constant <- function(data) {
+  data <- as.data.frame(data)
+  constant <- names(data)[vapply(data, function(v) length(unique(v)) == 1L, NA)]
+  if (length(constant)) {
     warn_lamina(
       sprintf("%s the same value in all rows and can tell nothing: %s.",
-              if (length(names) == 1L) "One predictor has" else sprintf("%d predictors have", length(names)),
-              paste(utils::head(names, 5L), collapse = ", ")),
+              if (length(constant) == 1L) "One predictor has" else sprintf("%d predictors have", length(constant)),
+              shorten(constant)),
       "lamina_warning_constant"
     )
   }
+}
+
+# Means and standard deviations of the columns; 0 and 1 for those of only 0 and 1, the indicators.
+predictor_scaling <- function(x, standardize) {
   indicator <- apply(x, 2L, function(v) all(v == 0 | v == 1))
   free <- !standardize | indicator
   scale <- apply(x, 2L, stats::sd)
@@ -306,7 +337,9 @@ forge_predictors <- function(fit, newdata, call) {
   if (!is.data.frame(newdata) && !is.matrix(newdata)) {
     abort_argument("newdata", "a data frame", describe(newdata), call = call)
   }
-  newdata <- same_types(newdata, fit$blueprint$ptypes$predictors, call)
+  if (is.data.frame(newdata) && !inherits(fit$blueprint, "recipe_blueprint")) { # a recipe has its own ways
+    newdata <- same_types(newdata, fit$blueprint$ptypes$predictors, call)
+  }
   forged <- with_plain_errors(hardhat::forge(newdata, fit$blueprint), "newdata", call)
   x <- predictor_matrix(forged$predictors, call)
   list(x = scale_columns(x, fit$scaling$center, fit$scaling$scale), offset = mold_offset(forged))
@@ -322,14 +355,13 @@ fitting_matrix <- function(x, names, call) {
   x
 }
 
-# Text for a factor, and a number for a number of another type, are taken; other differences are told.
+# Text for a factor is taken; levels that the fit did not see become NA, with a warning; other types are errors.
 same_types <- function(newdata, ptypes, call) {
-  for (name in intersect(names(ptypes), colnames(newdata))) {
+  for (name in intersect(names(ptypes), names(newdata))) {
     want <- ptypes[[name]]
-    if (is.matrix(newdata)) next
     found <- newdata[[name]]
-    if (is.factor(want) && is.character(found)) {
-      newdata[[name]] <- factor(found)
+    if (is.factor(want) && (is.character(found) || is.factor(found))) {
+      newdata[[name]] <- seen_levels(found, want, name)
     } else if (is.numeric(want) && (is.factor(found) || is.character(found))) {
       abort_argument(name, "numbers, as in the data of the fit", if (is.factor(found)) "a factor" else "text", kind = "data", call = call)
     } else if (is.factor(want) && (is.numeric(found) || is.logical(found)) && !all(is.na(found))) {
@@ -338,4 +370,18 @@ same_types <- function(newdata, ptypes, call) {
     }
   }
   newdata
+}
+
+seen_levels <- function(found, want, name) {
+  found <- as.character(found)
+  new <- setdiff(found[!is.na(found)], levels(want))
+  if (length(new)) {
+    rows <- sum(found %in% new)
+    warn_lamina(
+      sprintf("`%s` has %s that the fit did not see, %s: %s NA.", name, if (length(new) == 1L) "a level" else "levels",
+              shorten(new), if (rows == 1L) "the prediction for this row is" else sprintf("the predictions for these %d rows are", rows)),
+      "lamina_warning_levels"
+    )
+  }
+  factor(found, levels = levels(want), ordered = is.ordered(want))
 }

@@ -68,7 +68,8 @@ check_hidden_units <- function(x, call) {
   }
   x <- if (is.list(x)) unlist(x) else x
   if (!is.numeric(x) || !all(is.finite(x)) || any(x < 1 | x != floor(x))) {
-    abort_argument("hidden_units", "whole numbers of at least 1, one a hidden layer, or 0 for none", describe(x), call = call)
+    bad <- if (is.numeric(x)) x[!is.finite(x) | x < 1 | x != floor(x)][1L] else x
+    abort_argument("hidden_units", "whole numbers of at least 1, one a hidden layer, or 0 for none", describe(bad), call = call)
   }
   as.double(x)
 }

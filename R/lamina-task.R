@@ -189,8 +189,7 @@ class_task <- function(y, name, family, loss, call) {
   if (sum(counts > 0) < 2L) {
     abort_lamina(
       c(sprintf("The outcome `%s` has only one class, %s: there is nothing to tell apart.", name, names(counts)[counts > 0]),
-        i = if (length(counts) > 1L) sprintf("Rows of the other%s are missing, or were left out for missing values.",
-                                             if (length(counts) > 2L) "s" else "")),
+        i = if (length(counts) > 1L) sprintf("No row that can be used is of class %s.", shorten(names(counts)[counts == 0]))),
       "data", arg = name, expected = "at least two classes", actual = "one", call = call
     )
   }

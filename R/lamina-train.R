@@ -43,9 +43,9 @@ logistic_offset_loss <- function(y_true, y_pred) {
 
 # Trains a network made by tabular_network().  rows: list(x, y, w) to train on, held: the same to stop by, or
 # NULL.  Returns list(history, best_epoch, epochs, stopped, converged, interrupted, kept).
-train_tabular <- function(network, settings, rows, held, start_means = NULL) {
+train_tabular <- function(network, settings, rows, held, bias = NULL, call = rlang::caller_env()) {
   net_ptr(network)
-  set_start(network, settings$start, start_means)
+  set_start(network, settings$start, bias, call)
   if (identical(settings$optimizer, "bfgs")) {
     train_whole(network, settings, rows, held)
   } else {
@@ -53,13 +53,13 @@ train_tabular <- function(network, settings, rows, held, start_means = NULL) {
   }
 }
 
-# The output layer's bias starts where the model without predictors stands.
-set_start <- function(network, start, start_means) {
+# Training starts from the weights given, or from random ones with the output layer's bias given.
+set_start <- function(network, start, bias, call) {
   if (!is.null(start)) {
-    set_weights(network, start)
-  } else if (!is.null(start_means)) {
+    set_weights(network, check_weights(network, start, "start", call))
+  } else if (!is.null(bias)) {
     weights <- get_weights(network)
-    weights[[length(weights)]][] <- start_means
+    weights[[length(weights)]][] <- bias
     set_weights(network, weights)
   }
 }
@@ -124,7 +124,7 @@ train_whole <- function(network, settings, rows, held) {
   }
   trained <- as.logical(weight_trainable(network))
   weights <- get_weights(network)
-  out <- minimize_bfgs(objective, unlist(weights[trained], use.names = FALSE), settings$epochs, each)
+  out <- minimize_bfgs(objective, unlist(weights[trained], use.names = FALSE), nrow(rows$x), settings$epochs, each)
   weights[trained] <- utils::relist(out$weights, weights[trained])
   set_weights(network, if (is.null(best$weights)) weights else best$weights)
   network$history <- new_history(list(verbose = settings$verbose, epochs = settings$epochs, steps = 1),

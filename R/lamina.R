@@ -205,6 +205,8 @@ fit_tabular <- function(mold, settings, quos, data, na_action, keep_data, call, 
   task <- outcome_task(train$y, mold$outcome, settings, frame)
   task$class_weights <- task_class_weights(task, train$y, settings$class_weights, frame)
   check_task_offset(task, train$offset, frame)
+  predictors <- if (is.data.frame(mold$data)) mold$data[setdiff(names(mold$data), c(mold$outcome, all.vars(formula[2L])))] else mold$x
+  warn_constant(take_rows(predictors, rows))
   scaling <- predictor_scaling(train$x, settings$standardize)
   train$x <- scale_columns(train$x, scaling$center, scaling$scale)
   held <- settle_validation(task, train$y, settings, frame)
@@ -296,7 +298,7 @@ train_once <- function(settings, task, train, held, call = rlang::caller_env()) 
   network <- tabular_network(settings, task, ncol(train$x), offset = parts$own)
   check_output_shape(network, task, call)
   trained <- train_tabular(network, settings, part(used, w * by_class), if (length(held)) part(held, w),
-                           start_bias(task, train))
+                           start_bias(task, train), call)
   if (parts$own) {
     set_output_activation(network, task)
   }

@@ -42,10 +42,10 @@ set_weights <- function(object, weights) {
   invisible(object)
 }
 
-check_weights <- function(model, weights, call = rlang::caller_env()) {
+check_weights <- function(model, weights, arg = "weights", call = rlang::caller_env()) {
   shapes <- unlist(lapply(model$info, function(i) i$weight_shapes), recursive = FALSE)
   if (!is.list(weights) || length(weights) != length(shapes)) {
-    abort_argument("weights", sprintf("a list of %d arrays", length(shapes)), describe(weights), kind = "shape", call = call)
+    abort_argument(arg, sprintf("a list of %d arrays", length(shapes)), describe(weights), kind = "shape", call = call)
   }
   for (i in seq_along(shapes)) {
     w <- weights[[i]]
@@ -53,11 +53,11 @@ check_weights <- function(model, weights, call = rlang::caller_env()) {
     same <- identical(as.integer(dims), as.integer(shapes[[i]])) ||
       (length(shapes[[i]]) <= 1L && length(w) == prod(shapes[[i]]))
     if (!is.numeric(w) || !same) {
-      abort_argument(sprintf("weights[[%d]]", i), sprintf("an array of shape (%s)", paste(shapes[[i]], collapse = ", ")),
+      abort_argument(sprintf("%s[[%d]]", arg, i), sprintf("an array of shape (%s)", paste(shapes[[i]], collapse = ", ")),
                      describe(w), kind = "shape", call = call)
     }
     if (anyNA(w) || any(abs(w) > LARGEST_FLOAT)) {
-      abort_argument(sprintf("weights[[%d]]", i), "finite numbers", "NA, NaN or infinite ones", kind = "data", call = call)
+      abort_argument(sprintf("%s[[%d]]", arg, i), "finite numbers", "NA, NaN or infinite ones", kind = "data", call = call)
     }
   }
   weights
