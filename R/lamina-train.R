@@ -91,7 +91,7 @@ train_batches <- function(network, settings, rows, held) {
     abort_lamina("Interrupted before the first epoch was done.", "interrupt", call = lamina_frame())
   }
   list(history = history, epochs = epochs, interrupted = interrupted, kept = kept,
-       best_epoch = if (is.null(held)) epochs else history_best(history)$epoch,
+       best_epoch = if (is.null(held)) epochs else stopper$best_epoch,
        converged = epochs < settings$epochs && !interrupted)
 }
 

@@ -1,0 +1,49 @@
+# minimize_bfgs() on functions whose minimum is known.
+
+rosenbrock <- function(w) {
+  list(value = 100 * (w[2] - w[1]^2)^2 + (1 - w[1])^2,
+       gradient = c(-400 * w[1] * (w[2] - w[1]^2) - 2 * (1 - w[1]), 200 * (w[2] - w[1]^2)))
+}
+never <- function(iteration, value) FALSE
+
+test_that("the minimum of Rosenbrock's valley is found", {
+  out <- minimize_bfgs(rosenbrock, c(-1.2, 1), 1, 500, never)
+  expect_equal(out$weights, c(1, 1), tolerance = 1e-6)
+  expect_true(out$converged)
+})
+
+test_that("values rounded to single precision do not hold it up", {
+  scales <- 10^seq(0, -2, length.out = 6) # an ill-conditioned parabola around 1..6, height 1
+  exact <- function(w) list(value = 1 + sum(scales * (w - 1:6)^2), gradient = 2 * scales * (w - 1:6))
+  rounded <- function(w) {
+    out <- exact(w)
+    out$value <- as.numeric(formatC(out$value, digits = 7, format = "g")) # what a float can tell apart
+    out
+  }
+  out <- minimize_bfgs(rounded, rep(0, 6), 1, 500, never)
+  expect_lt(max(abs(out$weights - 1:6)), 1e-4)
+  plain <- stats::optim(rep(0, 6), function(w) rounded(w)$value, function(w) rounded(w)$gradient, method = "BFGS",
+                        control = list(maxit = 500, reltol = 1e-12))
+  expect_gt(max(abs(plain$par - 1:6)), max(abs(out$weights - 1:6)))
+})
+
+test_that("it ends when asked to, and counts its iterations", {
+  seen <- numeric()
+  out <- minimize_bfgs(rosenbrock, c(-1.2, 1), 1, 500, function(iteration, value) {
+    seen <<- c(seen, value)
+    iteration >= 5
+  })
+  expect_equal(out$iterations, 5)
+  expect_length(seen, 6) # the start, and five steps
+  expect_true(all(diff(seen) <= 0))
+  expect_equal(rosenbrock(out$weights)$value, seen[6])
+  expect_false(minimize_bfgs(rosenbrock, c(-1.2, 1), 1, 3, never)$converged)
+})
+
+test_that("many weights go to the limited-memory form", {
+  n <- BFGS_WEIGHTS + 1
+  target <- sin(seq_len(n))
+  parabola <- function(w) list(value = sum((w - target)^2), gradient = 2 * (w - target))
+  out <- minimize_bfgs(parabola, rep(0, n), 1, 100, never)
+  expect_lt(max(abs(out$weights - target)), 1e-4)
+})
