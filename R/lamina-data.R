@@ -11,7 +11,7 @@ mold_formula <- function(formula, data, call) {
     abort_argument("data", "a data frame", describe(data), call = call)
   }
   check_has_rows(nrow(data), "data", call)
-  data <- plain_columns(data)
+  data <- plain_columns(data, except = all.vars(formula[-3L]))
   formula <- plain_formula(formula, data, call)
   check_factors(data, intersect(names(data), all.vars(stats::delete.response(stats::terms(formula, data = data)))), call)
   molded <- with_plain_errors(
@@ -118,8 +118,8 @@ named_columns <- function(x) {
 
 # Text becomes a factor, so that its levels are remembered; whole numbers are numbers like others, so that
 # new data may lie between them.
-plain_columns <- function(data) {
-  for (name in names(data)) {
+plain_columns <- function(data, except = character()) {
+  for (name in setdiff(names(data), except)) {
     if (is.character(data[[name]])) {
       data[[name]] <- factor(data[[name]])
     } else if (is.integer(data[[name]]) && !is.object(data[[name]])) {
