@@ -337,12 +337,23 @@ forge_predictors <- function(fit, newdata, call) {
   if (!is.data.frame(newdata) && !is.matrix(newdata)) {
     abort_argument("newdata", "a data frame", describe(newdata), call = call)
   }
+  check_columns(newdata, names(fit$blueprint$ptypes$predictors), call)
   if (is.data.frame(newdata) && !inherits(fit$blueprint, "recipe_blueprint")) { # a recipe has its own ways
     newdata <- same_types(newdata, fit$blueprint$ptypes$predictors, call)
   }
   forged <- with_plain_errors(hardhat::forge(newdata, fit$blueprint), "newdata", call)
   x <- predictor_matrix(forged$predictors, call)
   list(x = scale_columns(x, fit$scaling$center, fit$scaling$scale), offset = mold_offset(forged))
+}
+
+check_columns <- function(newdata, names, call) {
+  missed <- setdiff(names, colnames(newdata))
+  if (length(missed)) {
+    abort_lamina(
+      sprintf("`newdata` has no column %s, which the fit was made with.", shorten(sprintf("`%s`", missed))),
+      "data", arg = "newdata", expected = names, actual = colnames(newdata), columns = missed, call = call
+    )
+  }
 }
 
 fitting_matrix <- function(x, names, call) {
