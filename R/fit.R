@@ -44,6 +44,9 @@ SLICE_SECONDS <- 0.05
 #' Ctrl-C stops at the end of the running slice (about 50 ms): weights and history so far are kept.
 #' A loss that turns NaN or infinite stops training with an error of class `lamina_error_numeric` that
 #' tells epoch, batch and layer; the last good weights are kept.
+#'
+#' knitr's cache keeps the variables that a chunk assigns, and does not see what changes in place. So make, compile and
+#' train a model in one cached chunk, or name it in the option `cache.vars` of each chunk that changes it.
 #' @return The history, invisibly: see [plot.lamina_history].
 #' @family model verbs
 #' @examples

@@ -51,11 +51,7 @@ normalize <- function(x, axis = -1L, order = 2L) {
   }
   order <- check_number(order, min = 1)
   dims <- if (is.null(dim(x))) length(x) else dim(x)
-  axis <- check_count(axis, min = -length(dims), max = length(dims))
-  if (axis == 0) {
-    abort_argument("axis", "a dimension counted from 1, or from the end by -1", "0")
-  }
-  if (axis < 0) axis <- length(dims) + 1 + axis
+  axis <- check_dimension(axis, length(dims))
   if (length(dims) == 1L) {
     norm <- sum(abs(x)^order)^(1 / order)
     return(x / if (norm == 0) 1 else norm)
@@ -101,20 +97,37 @@ array_reshape <- function(x, dim, order = c("C", "F")) {
   if (length(dim) > 1L) aperm(out) else out
 }
 
-#' Fix the random numbers
+#' Fix the random numbers, clear the session
 #'
-#' The same as `set.seed(seed)`: R's generator is the only source of randomness in lamina.
+#' `set_random_seed(seed)` is the same as `set.seed(seed)`: R's generator is the only source of randomness in
+#' lamina. `clear_session()`, in older scripts `k_clear_session()`, stands in scripts between one model and the
+#' next. Here it has nothing to do: a model is an R object, and its memory is freed when R no longer needs it.
 #'
 #' @param seed A whole number.
+#' @param disable_gpu,free_memory Accepted for scripts written for Keras; without effect, as lamina uses no GPU and
+#'   keeps nothing besides the models.
 #' @return `NULL`, invisibly.
 #' @family data
 #' @examples
 #' set_random_seed(1)
+#' clear_session()
 #' @export
-set_random_seed <- function(seed) {
+set_random_seed <- function(seed, disable_gpu = TRUE) {
+  check_flag(disable_gpu)
   set.seed(check_count(seed, min = -.Machine$integer.max, max = .Machine$integer.max))
   invisible()
 }
+
+#' @rdname set_random_seed
+#' @export
+clear_session <- function(free_memory = TRUE) {
+  check_flag(free_memory)
+  invisible()
+}
+
+#' @rdname set_random_seed
+#' @export
+k_clear_session <- function() invisible()
 
 #' Shapes as Keras scripts write them
 #'

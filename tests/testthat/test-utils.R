@@ -67,3 +67,14 @@ test_that("lamina_info() and lamina_threads()", {
   for (bad in list(0, -1, 1.5, "a", NA)) expect_error(lamina_threads(bad), class = "lamina_error_argument")
   expect_equal(lamina_threads(), 2)
 })
+
+test_that("arguments and functions of scripts that have no meaning here are accepted", {
+  expect_invisible(set_random_seed(321L, disable_gpu = FALSE))
+  here <- runif(1)
+  set.seed(321)
+  expect_identical(runif(1), here)
+  expect_error(set_random_seed(1, disable_gpu = "no"), class = "lamina_error_argument")
+  expect_null(clear_session())
+  expect_null(clear_session(free_memory = FALSE))
+  expect_null(k_clear_session())
+})
