@@ -21,3 +21,7 @@ generics::glance
 #' @importFrom generics augment
 #' @export
 generics::augment
+
+#' @importFrom zeallot %<-%
+#' @export
+zeallot::`%<-%`
