@@ -11,6 +11,7 @@
 #'   `"portable"`. The environment variable `LAMINA_ISA` does the same when the package is loaded.
 #' * `lamina.verbose`: the default of `verbose` where that is `"auto"`.
 #'
+#' @aliases NULL lamina-package
 #' @useDynLib lamina, .registration = TRUE
 #' @keywords internal
 "_PACKAGE"
