@@ -188,6 +188,7 @@ outcome_argument <- function(y, call = rlang::caller_env()) {
 fit_tabular <- function(mold, settings, quos, data, na_action, keep_data, call, frame, formula = NULL) {
   check_flag(keep_data, arg = "model", call = frame)
   asked <- row_arguments(quos, data, frame)
+  mold$data <- add_columns(mold$data, data, all.vars(rlang::quo_get_expr(quos$offset)))
   weights <- check_row_weights(if (is.null(asked$weights)) mold$weights else asked$weights, frame)
   offset <- if (is.null(asked$offset) || is.null(mold$offset)) c(asked$offset, mold$offset) else asked$offset + mold$offset
   if (!is.null(asked$subset)) {
@@ -230,6 +231,15 @@ fit_tabular <- function(mold, settings, quos, data, na_action, keep_data, call, 
     warn_lamina(sprintf("Interrupted after epoch %d: this is what was trained by then.", trained$epochs), "lamina_warning_interrupt")
   }
   fit
+}
+
+# Kept data that can be predicted for again hold the columns of the offset, too.
+add_columns <- function(kept, data, names) {
+  if (is.data.frame(kept) && is.data.frame(data)) {
+    new <- setdiff(intersect(names, names(data)), names(kept))
+    kept[new] <- data[new]
+  }
+  kept
 }
 
 subset_rows <- function(subset, n, call) {
