@@ -222,6 +222,7 @@ fit_tabular <- function(mold, settings, quos, data, na_action, keep_data, call, 
                  weights = if (!is.null(weights)) train$w, offset = train$offset),
     blueprint = mold$blueprint, class = "lamina_fit"
   )
+  class(fit) <- c(class(fit), "lamina") # DALEX calls a model by its last class
   fit$fitted.values <- network_means(fit, train$x, train$offset)
   fit$figures <- fit_figures(fit, train$w)
   if (settings$times > 0) {
