@@ -4,7 +4,7 @@
 #'
 #' `print()` tells the task, the network, how training ended, and the loss beside that of the model without
 #' predictors. `summary()` adds the table of layers, the likelihood where there is one, and which
-#' predictors matter ([importance()], from 5 shuffles).
+#' predictors matter ([importance()], from 5 shuffles of at most 2,000 rows).
 #'
 #' @param x,object A fit of [lamina()].
 #' @param ... Not used.
@@ -109,7 +109,7 @@ summary.lamina_fit <- function(object, ...) {
       call = object$call, title = fit_title(object), task = object$task$kind, layers = format(object$network),
       parameters = count_params(object$network), figures = object$figures, lines = c(training_line(object), figure_lines(object), missing_line(object)),
       likelihood = if (!is.null(object$task$family)) fit_likelihood(object), training = object$training,
-      importance = if (kept) with_kept_seed(importance(object, times = 5))
+      importance = if (kept) with_kept_seed(importance(object, times = 5, rows = 2000))
     ),
     class = "summary.lamina_fit"
   )
@@ -135,7 +135,7 @@ print.summary.lamina_fit <- function(x, ...) {
     cat(sprintf("Log-likelihood %s on %d parameters, AIC %s\n", format(signif(l$log_lik, 6L)), l$df, format(signif(l$aic, 6L))))
   }
   if (!is.null(x$importance)) {
-    cat("\nWhat the predictors are worth (how much the loss grows when one is shuffled):\n")
+    cat("\n")
     print(x$importance, n = 10L)
   }
   invisible(x)
