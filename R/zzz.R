@@ -3,6 +3,7 @@
   if (!is.null(isa)) {
     .Call(ffi_isa, isa)
   }
+  register_explainers()
 }
 
 .onUnload <- function(libpath) {
