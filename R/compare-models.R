@@ -21,13 +21,13 @@
 #'
 #' @section Models:
 #' `models` is a named list. An entry may be
-#' * a function of `(formula, data)`: `lm`, `rpart::rpart`, `lamina`, or one of one's own such as
-#'   `function(formula, data) nnet::nnet(formula, data, size = 2, trace = FALSE)`. Some functions, given
+#' * a function of `(formula, data)`: `lm`, `rpart::rpart`, [lamina], or one of one's own such as
+#'   `function(formula, data) lamina(formula, data, hidden_units = 8)`. Some functions, given
 #'   alone, get what they need from the outcome: `glm` (the binomial family for a factor of two levels,
 #'   the gaussian for numbers), `nnet::nnet` (`size = 5`, `linout = TRUE` for numbers, no trace, no limit
 #'   on weights, nnet's defaults otherwise), `nnet::multinom` (no trace, no limit).
 #' * a fitted model with a call that has a formula and data, as those of `lm()`, `glm()`, `nnet()`,
-#'   `rpart()`, `lda()`, `randomForest()` have: it is fitted again by this call, with its own formula,
+#'   `rpart()`, `lda()`, `randomForest()`, `lamina()` have: it is fitted again by this call, with its own formula,
 #'   which must have the same outcome. Weights in the call must be columns of `data`.
 #' * a specification of parsnip (its mode is set by the outcome if it has none) or a workflow, fitted or not.
 #' * `list(fit = function(formula, data), predict = function(model, newdata))`. `predict()` gives a number
@@ -91,9 +91,12 @@
 #' @family comparing models
 #' @examplesIf all(sapply(c("rsample", "yardstick", "rpart"), requireNamespace, quietly = TRUE))
 #' set.seed(1)
+#' network <- function(formula, data) {
+#'   lamina(formula, data, hidden_units = 4, optimizer = "bfgs", penalty = 0.01)
+#' }
 #' found <- compare_models(
 #'   mpg ~ wt + hp, mtcars,
-#'   list(line = lm, curve = lm(mpg ~ poly(wt, 2) + hp, mtcars), tree = rpart::rpart),
+#'   list(line = lm, curve = lm(mpg ~ poly(wt, 2) + hp, mtcars), tree = rpart::rpart, network = network),
 #'   folds = 8
 #' )
 #' found

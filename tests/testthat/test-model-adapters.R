@@ -259,8 +259,6 @@ test_that("a class that was not there to train on has the probability 0", {
 })
 
 test_that("lamina()'s fits need no more than their row", {
-  skip_if_not(exists("lamina", asNamespace("lamina"), inherits = FALSE), "lamina() is not there yet")
-  lamina <- get("lamina", asNamespace("lamina"))
   # without hidden units a network is a line; `.` meant the columns that there were
   linear <- lamina(mpg ~ ., cars[c("mpg", "wt", "hp")], hidden_units = 0, optimizer = "bfgs")
   made <- function(formula, data) lamina(formula, data, hidden_units = 0, optimizer = "bfgs")
