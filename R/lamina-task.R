@@ -31,7 +31,7 @@ lamina_families <- list(
       sum(0.5 * (sum(log(w[used])) - n * (log(2 * pi) + 1 - log(n) + log(each))))
     },
     figure = function(y, mu, w) sum(w * (y - mu)^2) / sum(w) / ncol(y),
-    figure_name = "mean squared error", alone = "the mean alone"
+    figure_name = "mean squared error"
   ),
   binomial = list(
     loss = "binary_crossentropy", activation = "sigmoid", links = "logit", spread = FALSE,
@@ -40,7 +40,7 @@ lamina_families <- list(
     deviance = function(y, mu, w) -2 * sum(w * log_probability(y, mu)),
     log_lik = function(y, mu, w) sum(w * log_probability(y, mu)),
     figure = function(y, mu, w) -sum(w * log_probability(y, mu)) / sum(w),
-    figure_name = "log loss", alone = "the shares of the classes alone"
+    figure_name = "log loss"
   ),
   poisson = list(
     loss = "poisson", activation = "exponential", links = "log", spread = FALSE,
@@ -49,7 +49,7 @@ lamina_families <- list(
     deviance = function(y, mu, w) 2 * sum(w * (ifelse(y > 0, y * log(y / mu), 0) - (y - mu))),
     log_lik = function(y, mu, w) sum(w * stats::dpois(y, mu, log = TRUE)),
     figure = function(y, mu, w) lamina_families$poisson$deviance(y, mu, w) / sum(w) / ncol(y),
-    figure_name = "mean deviance", alone = "the mean alone"
+    figure_name = "mean deviance"
   )
 )
 lamina_families$multinomial <- utils::modifyList(lamina_families$binomial, list(

@@ -396,7 +396,7 @@ network_sums <- function(network, x) {
   below %*% weights[[1L]] + rep(as.vector(weights[[2L]]), each = nrow(below))
 }
 
-# The loss of the fit and of the model without predictors: list(name, alone, fit, held, null).
+# The loss of the fit and of the model without predictors: list(name, fit, held, all, null).
 fit_figures <- function(fit, w) {
   task <- fit$task
   y <- task_values(task, fit$train$y)
@@ -407,7 +407,6 @@ fit_figures <- function(fit, w) {
   at <- function(mu, rows) figure(take_rows(y, rows), mu[rows, , drop = FALSE], w[rows])
   list(
     name = if (is.null(family)) task$loss_name else family$figure_name,
-    alone = if (!is.null(family)) family$alone else if (task$kind == "classes") lamina_families$binomial$alone else "the mean alone",
     fit = at(fit$fitted.values, used), held = if (length(fit$held_out)) at(fit$fitted.values, fit$held_out),
     all = at(fit$fitted.values, seq_along(w)), null = at(null, seq_along(w))
   )

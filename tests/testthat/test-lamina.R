@@ -204,7 +204,7 @@ test_that("a fit prints the loss of the model without predictors beside its own"
   fit <- lamina(mpg ~ ., mtcars, hidden_units = 4, optimizer = "bfgs", epochs = 20)
   expect_equal(fit$figures$fit, mean((mtcars$mpg - predict(fit, mtcars))^2))
   expect_equal(fit$figures$null, mean((mtcars$mpg - mean(mtcars$mpg))^2))
-  expect_output(print(fit), "The mean alone: 35.19")
+  expect_output(print(fit), "Mean squared error: [0-9.]+; 35.19 without predictors")
   fit <- lamina(Species ~ ., iris, epochs = 3)
   expect_equal(fit$figures$null, log(3))
   expect_output(print(fit), "4-32-16-3 \\(relu\\) for the classes of Species")
