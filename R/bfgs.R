@@ -10,12 +10,17 @@ BFGS_WEIGHTS <- 2000
 
 # objective: a function of the weights' vector that gives list(value, gradient), of the mean loss over so many
 # rows; optim() sees the sum, as nnet's does, so that both take the same steps from the same start.
-# each(iteration, value): called at every accepted point; TRUE ends the search.
+# each(iteration, value, lowest): called at the start (0) and after each iteration; TRUE ends the search.
+# An iteration of BFGS is a step down.  The limited-memory form asks for the gradient wherever it looks, so its
+# iterations are evaluations, and some are not the `lowest` so far; what counts for it is the lowest.
+# Ends itself after `iterations`: optim() counts them differently from method to method.
 # Returns list(weights, value, iterations, converged).
 minimize_bfgs <- function(objective, weights, rows, iterations, each, reltol = 1e-12) {
   last <- NULL # the point evaluated last: list(weights, value, gradient)
   accepted <- NULL
+  best <- NULL # the lowest accepted
   count <- 0
+  ended <- FALSE # by each()
   evaluate_at <- function(w) {
     if (is.null(last) || !identical(w, last$weights)) {
       point <- c(list(weights = w), objective(w))
@@ -32,20 +37,26 @@ minimize_bfgs <- function(objective, weights, rows, iterations, each, reltol = 1
   }
   gradient <- function(w) {
     accepted <<- evaluate_at(w)
+    lowest <- !limited || is.null(best) || isTRUE(accepted$value < best$value)
+    if (lowest) best <<- accepted
     count <<- count + 1
-    if (each(count - 1, accepted$value)) {
+    ended <<- each(count - 1, accepted$value, lowest)
+    if (ended || count > iterations) {
       stop(structure(class = c("lamina_bfgs_end", "error", "condition"), list(message = "", call = NULL)))
     }
     accepted$gradient
   }
   limited <- length(weights) > BFGS_WEIGHTS
   control <- if (limited) list(factr = reltol / .Machine$double.eps, pgtol = 0) else list(reltol = reltol)
-  control$maxit <- iterations
+  control$maxit <- iterations + 2 # gradient() stops before
   control$fnscale <- 1 / rows
   out <- tryCatch(
     stats::optim(weights, value, gradient, method = if (limited) "L-BFGS-B" else "BFGS", control = control),
-    lamina_bfgs_end = function(e) list(par = accepted$weights, value = accepted$value, convergence = 0)
+    lamina_bfgs_end = function(e) list(par = accepted$weights, value = accepted$value, convergence = if (ended) 0 else 1)
   )
+  if (limited) {
+    out[c("par", "value")] <- best[c("weights", "value")]
+  }
   list(weights = out$par, value = out$value, iterations = count - 1, converged = out$convergence == 0)
 }
 

@@ -104,7 +104,7 @@ train_whole <- function(network, settings, rows, held) {
   best <- list(iteration = 0, loss = Inf, weights = NULL)
   kept <- list()
   progress <- new_progress(settings$verbose, settings$epochs, 1, 1)
-  each <- function(iteration, value) {
+  each <- function(iteration, value, lowest) {
     logs <- list(loss = value)
     if (iteration > 0) {
       losses$loss[iteration] <<- value
@@ -117,7 +117,7 @@ train_whole <- function(network, settings, rows, held) {
       }
     }
     if (iteration > 0) progress$epoch_end(iteration, logs, 0)
-    if (settings$keep_epochs && (is.null(held) || best$iteration == iteration)) {
+    if (settings$keep_epochs && (if (is.null(held)) lowest else best$iteration == iteration)) {
       kept[[length(kept) + 1L]] <<- list(epoch = iteration, weights = model_weights_raw(network))
     }
     !is.null(held) && iteration - best$iteration >= settings$stop_iter

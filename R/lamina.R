@@ -31,8 +31,8 @@
 #' outcome), is held out; after `stop_iter` epochs without a better loss on them training ends, and the weights of
 #' the best epoch are kept. `optimizer = "bfgs"` instead minimises the loss over all rows by R's own [optim()]
 #' (BFGS up to 2,000 weights, its limited-memory form above), as nnet does; on small data this is what wins.
-#' It holds out no rows unless asked, and `epochs` are then its iterations. Randomness comes from R's
-#' generator alone: [set.seed()] before the call fixes everything.
+#' It holds out no rows unless asked, and `epochs` are then its iterations (the limited-memory form's evaluations).
+#' Randomness comes from R's generator alone: [set.seed()] before the call fixes everything.
 #'
 #' @section Rows and columns:
 #' Text columns are factors; factors become indicator columns by R's contrasts, as in [lm()]. Columns of only 0 and 1 are

@@ -4,7 +4,7 @@ rosenbrock <- function(w) {
   list(value = 100 * (w[2] - w[1]^2)^2 + (1 - w[1])^2,
        gradient = c(-400 * w[1] * (w[2] - w[1]^2) - 2 * (1 - w[1]), 200 * (w[2] - w[1]^2)))
 }
-never <- function(iteration, value) FALSE
+never <- function(...) FALSE
 
 test_that("the minimum of Rosenbrock's valley is found", {
   out <- minimize_bfgs(rosenbrock, c(-1.2, 1), 1, 500, never)
@@ -29,7 +29,7 @@ test_that("values rounded to single precision do not hold it up", {
 
 test_that("it ends when asked to, and counts its iterations", {
   seen <- numeric()
-  out <- minimize_bfgs(rosenbrock, c(-1.2, 1), 1, 500, function(iteration, value) {
+  out <- minimize_bfgs(rosenbrock, c(-1.2, 1), 1, 500, function(iteration, value, lowest) {
     seen <<- c(seen, value)
     iteration >= 5
   })
@@ -46,4 +46,31 @@ test_that("many weights go to the limited-memory form", {
   parabola <- function(w) list(value = sum((w - target)^2), gradient = 2 * (w - target))
   out <- minimize_bfgs(parabola, rep(0, n), 1, 100, never)
   expect_lt(max(abs(out$weights - target)), 1e-4)
+})
+
+wavy <- withr::with_seed(1, {
+  data <- data.frame(a = rnorm(120), b = rnorm(120))
+  transform(data, y = a^2 + b * (a > 0) + rnorm(120) / 4)
+})
+
+test_that("epochs = are the iterations of BFGS", {
+  for (units in list(3, c(50, 50))) {
+    for (epochs in c(1, 2, 7)) {
+      fit <- lamina(y ~ ., wavy, optimizer = "bfgs", hidden_units = units, epochs = epochs)
+      expect_identical(c(fit$training$epochs, length(fit$history$metrics$loss)), c(epochs, epochs))
+      expect_false(fit$training$converged)
+    }
+  }
+})
+
+test_that("limited memory gives the lowest of the points it has looked at", {
+  fit_with <- function(epochs) {
+    set.seed(3)
+    lamina(y ~ ., wavy, optimizer = "bfgs", hidden_units = c(50, 50), epochs = epochs)
+  }
+  losses <- fit_with(60)$history$metrics$loss
+  worse <- which(losses > cummin(losses)) # a step too long, taken back
+  expect_gt(length(worse), 0)
+  fit <- fit_with(worse[1])
+  expect_equal(fit$figures$all / fit$task$scale^2, min(losses[seq_len(worse[1])]), ignore_attr = TRUE, tolerance = 1e-4)
 })
