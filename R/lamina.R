@@ -21,7 +21,7 @@
 #' @section The network:
 #' `hidden_units = c(32, 16)` is a dense layer of 32 units, one of 16, and the output layer that the
 #' task asks for. `layers` gives any other stack of layers before the output, for example
-#' `list(layer_dense(units = 32), layer_batch_normalization(), layer_activation("relu"))`, or, for rows
+#' `list(layer_dense(units = 32), layer_batch_normalization(), layer_activation(activation = "relu"))`, or, for rows
 #' that are flattened pictures, one that begins with [layer_reshape()]. `penalty` adds
 #' `penalty * sum((1 - mixture) * w^2 + mixture * |w|)` over all kernels (not the biases) to the mean loss: the
 #' ridge at `mixture = 0`, the lasso at 1.
