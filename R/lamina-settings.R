@@ -3,7 +3,7 @@
 # The checked settings, a list.  `layers` stays as given; fresh copies are made for each network.
 training_settings <- function(hidden_units = c(32, 16), activation = "relu", dropout = 0, penalty = 0,
                               mixture = 0, epochs = NULL, batch_size = 32, learn_rate = NULL,
-                              optimizer = "adam", validation = NULL, stop_iter = 10,
+                              optimizer = "adam", momentum = NULL, validation = NULL, stop_iter = 10,
                               class_weights = NULL, family = NULL, loss = NULL, layers = NULL,
                               standardize = TRUE, start = NULL, metrics = NULL, callbacks = NULL,
                               times = 0, keep_epochs = FALSE,
@@ -20,7 +20,7 @@ training_settings <- function(hidden_units = c(32, 16), activation = "relu", dro
     mixture = check_number(mixture, min = 0, max = 1, arg = "mixture", call = .call),
     epochs = check_count(if (is.null(epochs)) if (bfgs) 1000 else 100 else epochs, arg = "epochs", call = .call),
     batch_size = check_count(batch_size, arg = "batch_size", call = .call),
-    optimizer = if (bfgs) "bfgs" else tabular_optimizer(optimizer, learn_rate, .call),
+    optimizer = if (bfgs) "bfgs" else tabular_optimizer(optimizer, learn_rate, momentum, .call),
     validation = check_validation(if (is.null(validation)) if (bfgs) 0 else 0.2 else validation, .call),
     stop_iter = check_count(stop_iter, arg = "stop_iter", call = .call),
     class_weights = class_weights,
@@ -32,7 +32,7 @@ training_settings <- function(hidden_units = c(32, 16), activation = "relu", dro
     verbose = verbose
   )
   if (bfgs) {
-    check_bfgs_settings(settings, learn_rate, .given, .call)
+    check_bfgs_settings(settings, .given, .call)
   }
   settings$verbose <- tabular_verbose(verbose, .call)
   settings
@@ -128,8 +128,8 @@ check_with_layers <- function(layers, given, call) {
   }
 }
 
-# The optimizer's spec: `learn_rate` where given, 0.01 for an optimizer that is only named.
-tabular_optimizer <- function(optimizer, learn_rate, call) {
+# The optimizer's spec: `learn_rate` where given, 0.01 for an optimizer that is only named; `momentum` where given.
+tabular_optimizer <- function(optimizer, learn_rate, momentum, call) {
   rate <- check_number(learn_rate, min = 0, allow_null = TRUE, arg = "learn_rate", call = call)
   named <- is.character(optimizer)
   spec <- as_spec(optimizer_object(optimizer), "optimizer", arg = "optimizer", more = "bfgs", call = call)
@@ -139,11 +139,18 @@ tabular_optimizer <- function(optimizer, learn_rate, call) {
   if (!is.null(rate)) {
     spec$config$learning_rate <- rate
   }
+  if (!is.null(momentum)) {
+    if (!spec$type %in% c("sgd", "rmsprop")) {
+      abort_argument("momentum", sprintf("left out with the optimizer \"%s\"", spec$type), describe(momentum),
+                     hint = c(i = "\"sgd\" and \"rmsprop\" have one."), call = call)
+    }
+    spec$config$momentum <- check_number(momentum, min = 0, max = 1, arg = "momentum", call = call)
+  }
   new_spec("optimizer", spec$type, spec$config)
 }
 
-check_bfgs_settings <- function(settings, learn_rate, given, call) {
-  useless <- intersect(c("batch_size", "learn_rate", "callbacks"), given)
+check_bfgs_settings <- function(settings, given, call) {
+  useless <- intersect(c("batch_size", "learn_rate", "momentum", "callbacks"), given)
   useless <- useless[!vapply(useless, function(name) is.null(get(name, envir = call)), NA)]
   if (length(useless)) {
     abort_argument(useless[1L], "left out with optimizer = \"bfgs\", which takes all rows at once and finds its own steps",

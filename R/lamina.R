@@ -58,10 +58,13 @@
 #' @param batch_size Rows a step.
 #' @param learn_rate Learning rate; `NULL`: 0.01, or what an `optimizer_*()` object says.
 #' @param optimizer `"adam"` or any other name, an `optimizer_*()` object, or `"bfgs"`.
+#' @param momentum Momentum of the optimizer, for `"sgd"` and `"rmsprop"`; `NULL`: what an `optimizer_*()` object
+#'   says, else none.
 #' @param validation Fraction of the rows to hold out; `NULL`: 0.2, or 0 for `"bfgs"`.
 #' @param stop_iter Epochs without improvement on the held-out rows after which training ends.
 #' @param class_weights Weights of the classes in training: named by level (others weigh 1), in the order
-#'   of the levels, or `"balanced"`. Losses of held-out rows and all reported figures are unweighted.
+#'   of the levels, one number for the rarest class, or `"balanced"`. Losses of held-out rows and all reported
+#'   figures are unweighted.
 #' @param family `gaussian()`, `binomial()` or `poisson()`, or their names; `NULL`: by the outcome.
 #' @param loss A loss instead of that of the family: a name, a `loss_*()` object, or a function (see
 #'   [compile()][compile.lamina_model]).
@@ -262,9 +265,16 @@ check_enough_rows <- function(rows, call) {
 
 # Weights of the classes, one for each level, or NULL.
 task_class_weights <- function(task, y, weights, call) {
-  if (!is.null(weights)) {
-    class_weights(weights, task_values(task, y), length(task$levels), task$levels, call, arg = "class_weights")
+  if (is.null(weights)) {
+    return(NULL)
   }
+  codes <- task_values(task, y)
+  k <- length(task$levels)
+  if (is.numeric(weights) && length(weights) == 1L && is.null(names(weights))) { # for the rarest class that occurs
+    counts <- tabulate(codes + 1, k)
+    weights <- stats::setNames(weights, task$levels[which.min(ifelse(counts > 0, counts, Inf))])
+  }
+  class_weights(weights, codes, k, task$levels, call, arg = "class_weights")
 }
 
 check_task_offset <- function(task, offset, call) {
