@@ -75,7 +75,7 @@ train_batches <- function(network, settings, rows, held) {
       value <- if (is.null(held)) -epoch else logs$val_loss
       if (isTRUE(value < best)) {
         best <<- value
-        kept[[length(kept) + 1L]] <<- list(epoch = epoch, weights = model_weights_raw(network))
+        kept[[length(kept) + 1L]] <<- list(epoch = epoch, weights = weights_if_last(network, is.null(held)))
       }
     })
   }
@@ -93,6 +93,36 @@ train_batches <- function(network, settings, rows, held) {
   list(history = history, epochs = epochs, interrupted = interrupted, kept = kept,
        best_epoch = if (is.null(held)) epochs else stopper$best_epoch,
        converged = epochs < settings$epochs && !interrupted)
+}
+
+# The weights that training would leave if this epoch were the last: where the optimizer averages them, that is their
+# average, unless the weights of a best epoch are put back.
+weights_if_last <- function(network, averages) {
+  state <- .Call(ffi_net_state, net_ptr(network))
+  average <- averages && !is.null(state$ema) && is.null(network$compiled$optimizer$config$ema_overwrite_frequency)
+  if (average) state$ema else state$weights
+}
+
+# The weights that the fit would have got with so many epochs; NULL for those that it has.
+weights_after <- function(fit, epochs) {
+  if (epochs > fit$training$epochs) {
+    return(NULL)
+  }
+  done <- vapply(fit$kept, function(k) k$epoch, 0)
+  if (any(done <= epochs)) fit$kept[[max(which(done <= epochs))]]$weights
+}
+
+# Runs code while the network has other weights.
+with_weights_raw <- function(network, raw, code) {
+  if (is.null(raw)) {
+    return(code)
+  }
+  old <- .Call(ffi_net_state, net_ptr(network))
+  on.exit(.Call(ffi_net_restore, net_ptr(network), old))
+  new <- old
+  new$weights <- raw
+  .Call(ffi_net_restore, net_ptr(network), new)
+  code
 }
 
 # optim() on all rows; where rows are held out, the weights that are best for them are kept and the search ends
