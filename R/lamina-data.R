@@ -205,7 +205,8 @@ check_has_rows <- function(n, arg, call) {
 row_arguments <- function(quos, data, call) {
   n <- nrow(data)
   lapply(stats::setNames(names(quos), names(quos)), function(name) {
-    value <- tryCatch(rlang::eval_tidy(quos[[name]], if (is.data.frame(data)) data), error = function(e) {
+    # a mask even where there are no columns: `.env$w` means the same for a matrix
+    value <- tryCatch(rlang::eval_tidy(quos[[name]], if (is.data.frame(data)) data else list()), error = function(e) {
       abort_lamina(c(sprintf("`%s` cannot be found.", name), x = conditionMessage(e)), "argument", arg = name, call = call)
     })
     if (is.null(value) || name == "subset") {
