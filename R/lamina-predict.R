@@ -51,7 +51,7 @@ predict.lamina_fit <- function(object, newdata = NULL, type = "response", ..., n
     return(predicted_intervals(object, x, off, ok, type, level, times, method, call))
   }
   means <- if (!any(ok)) {
-    matrix(0, 0L, max(object$task$units, 1))
+    task_means(object$task, matrix(0, 0L, object$task$units)) # with the columns' names
   } else if (type == "link") {
     network_link(object, x, off)
   } else {
