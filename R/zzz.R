@@ -4,6 +4,7 @@
     .Call(ffi_isa, isa)
   }
   register_explainers()
+  when_loaded("parsnip", register_engine)
 }
 
 .onUnload <- function(libpath) {
