@@ -10,8 +10,8 @@ BFGS_WEIGHTS <- 2000
 
 # objective: a function of the weights' vector that gives list(value, gradient), of the mean loss over so many
 # rows; optim() sees the sum, as nnet's does, so that both take the same steps from the same start.
-# each(iteration, value): called at every accepted point; TRUE ends the search.
-# Returns list(weights, value, iterations, converged).
+# each(iteration, value): called at every accepted point; TRUE ends the search.  Ctrl-C ends it at the last one.
+# Returns list(weights, value, iterations, converged, interrupted).
 minimize_bfgs <- function(objective, weights, rows, iterations, each, reltol = 1e-12) {
   last <- NULL # the point evaluated last: list(weights, value, gradient)
   accepted <- NULL
@@ -42,11 +42,17 @@ minimize_bfgs <- function(objective, weights, rows, iterations, each, reltol = 1
   control <- if (limited) list(factr = reltol / .Machine$double.eps, pgtol = 0) else list(reltol = reltol)
   control$maxit <- iterations
   control$fnscale <- 1 / rows
+  interrupted <- FALSE
   out <- tryCatch(
     stats::optim(weights, value, gradient, method = if (limited) "L-BFGS-B" else "BFGS", control = control),
-    lamina_bfgs_end = function(e) list(par = accepted$weights, value = accepted$value, convergence = 0)
+    lamina_bfgs_end = function(e) list(par = accepted$weights, value = accepted$value, convergence = 0),
+    interrupt = function(i) {
+      interrupted <<- TRUE
+      list(par = if (is.null(accepted)) weights else accepted$weights, value = accepted$value, convergence = 1)
+    }
   )
-  list(weights = out$par, value = out$value, iterations = count - 1, converged = out$convergence == 0)
+  list(weights = out$par, value = out$value, iterations = max(count - 1, 0), converged = out$convergence == 0,
+       interrupted = interrupted)
 }
 
 # Loss and gradient of a network on all rows, as a function of its trained weights' vector.
@@ -56,6 +62,7 @@ network_objective <- function(network, x, y, w) {
   all <- get_weights(network)
   trained <- as.logical(weight_trainable(network))
   own <- !is.null(network$compiled$own_loss)
+  check_own_loss(network, data)
   loop <- if (!own) {
     loop <- new_loop(network, data, data$n, "probe", metrics = FALSE)
     .Call(ffi_loop_start, loop, FALSE, 1)

@@ -125,12 +125,15 @@ train_whole <- function(network, settings, rows, held) {
   trained <- as.logical(weight_trainable(network))
   weights <- get_weights(network)
   out <- minimize_bfgs(objective, unlist(weights[trained], use.names = FALSE), nrow(rows$x), settings$epochs, each)
+  if (out$interrupted && out$iterations == 0) {
+    abort_lamina("Interrupted before the first iteration was done.", "interrupt", call = lamina_frame())
+  }
   weights[trained] <- utils::relist(out$weights, weights[trained])
   set_weights(network, if (is.null(best$weights)) weights else best$weights)
   network$history <- new_history(list(verbose = settings$verbose, epochs = settings$epochs, steps = 1),
                                  losses[c("loss", if (!is.null(held)) "val_loss")])
   progress$finish(network$history)
-  list(history = network$history, epochs = out$iterations, interrupted = FALSE, kept = kept,
+  list(history = network$history, epochs = out$iterations, interrupted = out$interrupted, kept = kept,
        best_epoch = if (is.null(held)) out$iterations else best$iteration, converged = out$converged)
 }
 

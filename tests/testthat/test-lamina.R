@@ -190,6 +190,7 @@ test_that("losses: any name, object or function", {
     list(value = mean(e^2), gradient = 2 * e / length(e))
   }
   expect_equal(coef(linear(mpg ~ wt, mtcars, loss = own)), coef(lm(mpg ~ wt, mtcars)), tolerance = 1e-3)
+  expect_error(linear(mpg ~ wt, mtcars, loss = function(y_true, y_pred) 1), class = "lamina_error_argument")
   set.seed(1)
   hinge <- lamina(factor(am) ~ wt + hp, mtcars, loss = "hinge", optimizer = "bfgs", hidden_units = 0, penalty = 0.01)
   expect_gt(mean(predict(hinge, mtcars, type = "class") == mtcars$am), 0.9)
@@ -248,6 +249,28 @@ test_that("Ctrl-C leaves what is trained so far", {
   expect_equal(fit$training$best_epoch, 3) # the callback came before the fourth was looked at
   set.seed(1)
   expect_identical(predict(fit, iris), predict(lamina(Species ~ ., iris, epochs = 3), iris))
+})
+
+test_that("Ctrl-C leaves what BFGS has found so far", {
+  calls <- 0
+  squares <- function(interrupt_at) function(y_true, y_pred) {
+    calls <<- calls + 1
+    if (calls == interrupt_at) rlang::interrupt()
+    e <- y_pred - y_true
+    list(value = mean(e^2), gradient = 2 * e / length(e))
+  }
+  run <- function(at) {
+    set.seed(1)
+    calls <<- 0
+    lamina(mpg ~ wt + hp, mtcars, loss = squares(at), optimizer = "bfgs", hidden_units = 3, penalty = 0.001)
+  }
+  whole <- run(Inf)
+  half <- round(calls / 2)
+  expect_warning(fit <- run(half), class = "lamina_warning_interrupt")
+  expect_true(fit$training$interrupted)
+  expect_lt(fit$training$epochs, whole$training$epochs)
+  expect_gte(fit$figures$fit, whole$figures$fit)
+  expect_lt(fit$figures$fit, 0.5 * fit$figures$null)
 })
 
 test_that("update() fits again, and the fit does not change under it", {
