@@ -6,7 +6,7 @@ tabular_network <- function(settings, task, p, offset = FALSE) {
   network <- keras_model_sequential(input_shape = p)
   penalty <- tabular_penalty(settings)
   if (!is.null(settings$layers)) {
-    for (layer in settings$layers) add_layer(network, copy_layer(layer))
+    for (layer in settings$layers) add_layer(network, copy_layer(layer, values = TRUE))
   } else {
     for (i in seq_along(settings$hidden_units)) {
       layer_dense(network, settings$hidden_units[i], activation = settings$activation[[i]], kernel_regularizer = penalty)

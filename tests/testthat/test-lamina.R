@@ -64,6 +64,19 @@ test_that("predictors and a numeric outcome are standardised and brought back; i
   expect_equal(lamina(mpg ~ wt, mtcars, loss = "mape", epochs = 1)$task$scale, 1)
 })
 
+test_that("layers that come from another model bring their weights", {
+  donor <- keras_model_sequential(input_shape = 2) |> layer_dense(units = 3, activation = "tanh")
+  kernel <- get_weights(donor)[[1]]
+  layer <- pop_layer(donor)
+  freeze_weights(layer)
+  fit <- lamina(mpg ~ wt + hp, mtcars, layers = list(layer), epochs = 2)
+  expect_identical(get_weights(fit$network)[[1]], kernel)
+  unfreeze_weights(layer)
+  start <- lamina(mpg ~ wt + hp, mtcars, layers = list(layer), epochs = 1, learn_rate = 0)
+  expect_identical(get_weights(start$network)[[1]], kernel)
+  expect_false(identical(get_weights(lamina(mpg ~ wt + hp, mtcars, layers = list(layer), epochs = 1)$network)[[1]], kernel))
+})
+
 test_that("all ways in give the same fit", {
   fits <- list(
     formula = quote(lamina(Species ~ Sepal.Length + Sepal.Width + Petal.Length + Petal.Width, iris, epochs = 3)),
