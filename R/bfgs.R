@@ -13,8 +13,8 @@ BFGS_WEIGHTS <- 2000
 # each(iteration, value, lowest): called at the start (0) and after each iteration; TRUE ends the search.
 # An iteration of BFGS is a step down.  The limited-memory form asks for the gradient wherever it looks, so its
 # iterations are evaluations, and some are not the `lowest` so far; what counts for it is the lowest.
-# Ends itself after `iterations`: optim() counts them differently from method to method.
-# Returns list(weights, value, iterations, converged).
+# Ends itself after `iterations`: optim() counts them differently from method to method.  Ctrl-C ends it too.
+# Returns list(weights, value, iterations, converged, interrupted).
 minimize_bfgs <- function(objective, weights, rows, iterations, each, reltol = 1e-12) {
   last <- NULL # the point evaluated last: list(weights, value, gradient)
   accepted <- NULL
@@ -50,14 +50,20 @@ minimize_bfgs <- function(objective, weights, rows, iterations, each, reltol = 1
   control <- if (limited) list(factr = reltol / .Machine$double.eps, pgtol = 0) else list(reltol = reltol)
   control$maxit <- iterations + 2 # gradient() stops before
   control$fnscale <- 1 / rows
+  interrupted <- FALSE
   out <- tryCatch(
     stats::optim(weights, value, gradient, method = if (limited) "L-BFGS-B" else "BFGS", control = control),
-    lamina_bfgs_end = function(e) list(par = accepted$weights, value = accepted$value, convergence = if (ended) 0 else 1)
+    lamina_bfgs_end = function(e) list(par = accepted$weights, value = accepted$value, convergence = if (ended) 0 else 1),
+    interrupt = function(i) {
+      interrupted <<- TRUE
+      list(par = if (is.null(accepted)) weights else accepted$weights, value = accepted$value, convergence = 1)
+    }
   )
-  if (limited) {
+  if (limited && !is.null(best)) {
     out[c("par", "value")] <- best[c("weights", "value")]
   }
-  list(weights = out$par, value = out$value, iterations = count - 1, converged = out$convergence == 0)
+  list(weights = out$par, value = out$value, iterations = max(count - 1, 0), converged = out$convergence == 0,
+       interrupted = interrupted)
 }
 
 # Loss and gradient of a network on all rows, as a function of its trained weights' vector.
@@ -67,6 +73,7 @@ network_objective <- function(network, x, y, w) {
   all <- get_weights(network)
   trained <- as.logical(weight_trainable(network))
   own <- !is.null(network$compiled$own_loss)
+  check_own_loss(network, data)
   loop <- if (!own) {
     loop <- new_loop(network, data, data$n, "probe", metrics = FALSE)
     .Call(ffi_loop_start, loop, FALSE, 1)

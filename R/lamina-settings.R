@@ -27,7 +27,7 @@ training_settings <- function(hidden_units = c(32, 16), activation = "relu", dro
     family = family, loss = loss, layers = check_layers(layers, .call),
     standardize = check_flag(standardize, arg = "standardize", call = .call),
     start = start, metrics = metrics, callbacks = as_callbacks(callbacks, call = .call),
-    times = check_count(times, min = 0, arg = "times", call = .call),
+    times = check_times(times, .call, allow_none = TRUE),
     keep_epochs = check_flag(keep_epochs, arg = "keep_epochs", call = .call),
     verbose = verbose
   )

@@ -6,7 +6,7 @@ tabular_network <- function(settings, task, p, offset = FALSE) {
   network <- keras_model_sequential(input_shape = p)
   penalty <- tabular_penalty(settings)
   if (!is.null(settings$layers)) {
-    for (layer in settings$layers) add_layer(network, copy_layer(layer))
+    for (layer in settings$layers) add_layer(network, copy_layer(layer, values = TRUE))
   } else {
     for (i in seq_along(settings$hidden_units)) {
       layer_dense(network, settings$hidden_units[i], activation = settings$activation[[i]], kernel_regularizer = penalty)
@@ -155,12 +155,15 @@ train_whole <- function(network, settings, rows, held) {
   trained <- as.logical(weight_trainable(network))
   weights <- get_weights(network)
   out <- minimize_bfgs(objective, unlist(weights[trained], use.names = FALSE), nrow(rows$x), settings$epochs, each)
+  if (out$interrupted && out$iterations == 0) {
+    abort_lamina("Interrupted before the first iteration was done.", "interrupt", call = lamina_frame())
+  }
   weights[trained] <- utils::relist(out$weights, weights[trained])
   set_weights(network, if (is.null(best$weights)) weights else best$weights)
   network$history <- new_history(list(verbose = settings$verbose, epochs = settings$epochs, steps = 1),
                                  losses[c("loss", if (!is.null(held)) "val_loss")])
   progress$finish(network$history)
-  list(history = network$history, epochs = out$iterations, interrupted = FALSE, kept = kept,
+  list(history = network$history, epochs = out$iterations, interrupted = out$interrupted, kept = kept,
        best_epoch = if (is.null(held)) out$iterations else best$iteration, converged = out$converged)
 }
 
@@ -173,7 +176,7 @@ held_out_loss <- function(network, held) {
 
 # Rows held out, at random within strata: classes, or quarters of a numeric outcome.
 held_out_rows <- function(strata, fraction) {
-  chosen <- lapply(split(seq_along(strata), strata), function(rows) {
+  chosen <- lapply(split(seq_along(strata), strata, drop = TRUE), function(rows) {
     # a class of one row stays in training; fractions of rows are made up for at random
     n <- length(rows) * fraction
     n <- floor(n) + (stats::runif(1L) < n - floor(n))

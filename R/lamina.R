@@ -21,8 +21,9 @@
 #' @section The network:
 #' `hidden_units = c(32, 16)` is a dense layer of 32 units, one of 16, and the output layer that the
 #' task asks for. `layers` gives any other stack of layers before the output, for example
-#' `list(layer_dense(units = 32), layer_batch_normalization(), layer_activation(activation = "relu"))`, or, for rows
-#' that are flattened pictures, one that begins with [layer_reshape()]. `penalty` adds
+#' `list(layer_dense(units = 32), layer_batch_normalization(), layer_activation(activation = "relu"))`, or, for
+#' rows that are flattened pictures, one that begins with [layer_reshape()]; layers taken from another model by
+#' [pop_layer()] bring their weights. `penalty` adds
 #' `penalty * sum((1 - mixture) * w^2 + mixture * |w|)` over all kernels (not the biases) to the mean loss: the
 #' ridge at `mixture = 0`, the lasso at 1.
 #'
@@ -209,6 +210,7 @@ fit_tabular <- function(mold, settings, quos, data, na_action, keep_data, call, 
   task <- outcome_task(train$y, mold$outcome, settings, frame)
   task$class_weights <- task_class_weights(task, train$y, settings$class_weights, frame)
   check_task_offset(task, train$offset, frame)
+  check_task_weights(task, weights, settings, frame)
   predictors <- if (is.data.frame(mold$data)) mold$data[setdiff(names(mold$data), c(mold$outcome, all.vars(formula[2L])))] else mold$x
   warn_constant(take_rows(predictors, rows))
   scaling <- predictor_scaling(train$x, settings$standardize)
@@ -228,8 +230,8 @@ fit_tabular <- function(mold, settings, quos, data, na_action, keep_data, call, 
   class(fit) <- c(class(fit), "lamina") # DALEX calls a model by its last class
   fit$fitted.values <- network_means(fit, train$x, train$offset)
   fit$figures <- fit_figures(fit, train$w)
-  if (settings$times > 0) {
-    fit$ensemble <- train_ensemble(fit, settings$times, "bootstrap", frame)
+  if (settings$times > 0 && !trained$interrupted) {
+    fit$ensemble <- train_ensemble(fit, settings$times, "bootstrap", frame, train$x)
   }
   if (trained$interrupted) {
     warn_lamina(sprintf("Interrupted after epoch %d: this is what was trained by then.", trained$epochs), "lamina_warning_interrupt")
@@ -283,6 +285,14 @@ check_task_offset <- function(task, offset, call) {
   }
   if (is.null(task$family) || task$family == "multinomial" || task$units > 1) {
     abort_argument("offset", "left out but for one outcome of numbers, two classes or counts, with their own loss", "given", call = call)
+  }
+}
+
+# An R function as the loss is given outcome and prediction, not weights.
+check_task_weights <- function(task, weights, settings, call) {
+  given <- c(weights = !is.null(weights), class_weights = !is.null(settings$class_weights))
+  if (is.function(task$loss) && any(given)) {
+    abort_argument(names(given)[given][1L], "left out with a loss of one's own, which is not told of weights", "given", call = call)
   }
 }
 

@@ -247,10 +247,13 @@ clone_model <- function(model, ...) {
   copy
 }
 
-copy_layer <- function(layer) {
+# values: whether the copy starts from the weights that the layer was given, or has from an earlier model.
+copy_layer <- function(layer, values = FALSE) {
   self <- list2env(as.list.environment(layer_self(layer), all.names = TRUE), parent = emptyenv())
   self$model <- NULL
-  self$values <- NULL
-  self$brought <- FALSE
+  if (!values) {
+    self$values <- NULL
+    self$brought <- FALSE
+  }
   new_layer_object(self, class(layer))
 }

@@ -40,6 +40,24 @@ test_that("it ends when asked to, and counts its iterations", {
   expect_false(minimize_bfgs(rosenbrock, c(-1.2, 1), 1, 3, never)$converged)
 })
 
+test_that("an interrupt ends it where it stands", {
+  after <- function(n) {
+    calls <- 0
+    minimize_bfgs(function(w) {
+      calls <<- calls + 1
+      if (calls > n) rlang::interrupt()
+      rosenbrock(w)
+    }, c(-1.2, 1), 1, 500, never)
+  }
+  whole <- minimize_bfgs(rosenbrock, c(-1.2, 1), 1, 500, never)
+  half <- after(40)
+  expect_true(half$interrupted)
+  expect_false(half$converged || whole$interrupted)
+  expect_true(half$iterations > 0 && half$iterations < whole$iterations)
+  expect_lt(rosenbrock(half$weights)$value, rosenbrock(c(-1.2, 1))$value)
+  expect_identical(after(0)[c("weights", "iterations")], list(weights = c(-1.2, 1), iterations = 0))
+})
+
 test_that("many weights go to the limited-memory form", {
   n <- BFGS_WEIGHTS + 1
   target <- sin(seq_len(n))

@@ -94,6 +94,8 @@ test_that("arguments", {
   expect_match(wrong(start = list(1), arg = "start", class = "lamina_error_shape"), "a list of 6 arrays")
   expect_match(wrong(optimizer = "bfgs", dropout = 0.1, arg = "dropout"), "`penalty` shrinks")
   expect_match(wrong(optimizer = "bfgs", learn_rate = 0.1, arg = "learn_rate"), "finds its own steps")
+  own <- function(y_true, y_pred) list(value = mean((y_pred - y_true)^2), gradient = 2 * (y_pred - y_true) / length(y_true))
+  expect_match(wrong(loss = own, weights = hp, arg = "weights"), "not told of weights")
   stack <- list(layer_dense(units = 2), layer_batch_normalization())
   expect_match(wrong(optimizer = "bfgs", layers = stack, arg = "layers"), "BatchNormalization")
   expect_error(lamina(mpg ~ wt), class = "lamina_error_argument")

@@ -64,6 +64,19 @@ test_that("predictors and a numeric outcome are standardised and brought back; i
   expect_equal(lamina(mpg ~ wt, mtcars, loss = "mape", epochs = 1)$task$scale, 1)
 })
 
+test_that("layers that come from another model bring their weights", {
+  donor <- keras_model_sequential(input_shape = 2) |> layer_dense(units = 3, activation = "tanh")
+  kernel <- get_weights(donor)[[1]]
+  layer <- pop_layer(donor)
+  freeze_weights(layer)
+  fit <- lamina(mpg ~ wt + hp, mtcars, layers = list(layer), epochs = 2)
+  expect_identical(get_weights(fit$network)[[1]], kernel)
+  unfreeze_weights(layer)
+  start <- lamina(mpg ~ wt + hp, mtcars, layers = list(layer), epochs = 1, learn_rate = 0)
+  expect_identical(get_weights(start$network)[[1]], kernel)
+  expect_false(identical(get_weights(lamina(mpg ~ wt + hp, mtcars, layers = list(layer), epochs = 1)$network)[[1]], kernel))
+})
+
 test_that("all ways in give the same fit", {
   fits <- list(
     formula = quote(lamina(Species ~ Sepal.Length + Sepal.Width + Petal.Length + Petal.Width, iris, epochs = 3)),
@@ -190,6 +203,7 @@ test_that("losses: any name, object or function", {
     list(value = mean(e^2), gradient = 2 * e / length(e))
   }
   expect_equal(coef(linear(mpg ~ wt, mtcars, loss = own)), coef(lm(mpg ~ wt, mtcars)), tolerance = 1e-3)
+  expect_error(linear(mpg ~ wt, mtcars, loss = function(y_true, y_pred) 1), class = "lamina_error_argument")
   set.seed(1)
   hinge <- lamina(factor(am) ~ wt + hp, mtcars, loss = "hinge", optimizer = "bfgs", hidden_units = 0, penalty = 0.01)
   expect_gt(mean(predict(hinge, mtcars, type = "class") == mtcars$am), 0.9)
@@ -248,6 +262,28 @@ test_that("Ctrl-C leaves what is trained so far", {
   expect_equal(fit$training$best_epoch, 3) # the callback came before the fourth was looked at
   set.seed(1)
   expect_identical(predict(fit, iris), predict(lamina(Species ~ ., iris, epochs = 3), iris))
+})
+
+test_that("Ctrl-C leaves what BFGS has found so far", {
+  calls <- 0
+  squares <- function(interrupt_at) function(y_true, y_pred) {
+    calls <<- calls + 1
+    if (calls == interrupt_at) rlang::interrupt()
+    e <- y_pred - y_true
+    list(value = mean(e^2), gradient = 2 * e / length(e))
+  }
+  run <- function(at) {
+    set.seed(1)
+    calls <<- 0
+    lamina(mpg ~ wt + hp, mtcars, loss = squares(at), optimizer = "bfgs", hidden_units = 3, penalty = 0.001)
+  }
+  whole <- run(Inf)
+  half <- round(calls / 2)
+  expect_warning(fit <- run(half), class = "lamina_warning_interrupt")
+  expect_true(fit$training$interrupted)
+  expect_lt(fit$training$epochs, whole$training$epochs)
+  expect_gte(fit$figures$fit, whole$figures$fit)
+  expect_lt(fit$figures$fit, 0.5 * fit$figures$null)
 })
 
 test_that("update() fits again, and the fit does not change under it", {
