@@ -1,9 +1,13 @@
 #!/bin/sh
 # All tests: the rules for src/, the C tests in every build and on every machine tier, the R tests.
-# Each step says what it counted; the last line is the total.
+# Each step says what it counted and how many seconds it took; the last line is the total.  As many
+# steps as there are cores run side by side.
 
 passed=0 failed=0 skipped=0
-log=build/test.log
+logs=build/test
+cores=$(getconf _NPROCESSORS_ONLN)
+rm -rf "$logs"
+mkdir -p "$logs"
 
 # Real data for the tests that want it lies beside the repository.
 if [ -z "$LAMINA_TEST_DATA" ] && [ -d ../shared/data ]; then
@@ -11,24 +15,32 @@ if [ -z "$LAMINA_TEST_DATA" ] && [ -d ../shared/data ]; then
     export LAMINA_TEST_DATA
 fi
 
+# run NAME COMMAND...: the command's output goes to a log, its status and seconds beside it.
+run() {
+    to="$logs/$1"
+    shift
+    from=$(date +%s)
+    "$@" >"$to.log" 2>&1
+    echo "$? $(($(date +%s) - from))" >"$to.end"
+}
+
 # must NAME COMMAND...: what the tests need; counts only when it fails.
 must() {
-    name=$1
-    shift
-    "$@" >"$log" 2>&1 && return
-    cat "$log"
-    echo "$name: failed"
+    run "$@"
+    read -r status seconds <"$logs/$1.end"
+    [ "$status" != 0 ] || { echo "$1 ($seconds s)" && return; }
+    cat "$logs/$1.log"
+    echo "$1: failed"
     failed=$((failed + 1))
     return 1
 }
 
-# step NAME COMMAND...: the last line of the command's output is its count; a command that prints
+# report NAME: what a step came to.  The last line of its output is its count; a command that prints
 # none is itself one test.
-step() {
-    name=$1
-    shift
-    "$@" >"$log" 2>&1
-    status=$?
+report() {
+    name=$1 log="$logs/$1.log" status=1 seconds=0
+    # One that did not get to its end has failed.
+    [ ! -e "$logs/$name.end" ] || read -r status seconds <"$logs/$name.end"
     counts=$(tail -n 1 "$log" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p')
     if [ -z "$counts" ]; then
         counts="1 0 0"
@@ -41,24 +53,43 @@ step() {
     # A crash after a clean count, such as a sanitizer's report at exit, is a failure too.
     [ "$status" = 0 ] || [ "$2" != 0 ] || set -- "$1" 1 "$3"
     [ "$2" = 0 ] && ! grep -qi skipped "$log" || cat "$log"
-    echo "$name: $1 passed, $2 failed, $3 skipped"
+    echo "$name: $1 passed, $2 failed, $3 skipped ($seconds s)"
     passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
 }
 
-unset MAKEFLAGS
-jobs="-j$(getconf _NPROCESSORS_ONLN)"
-
-step "floors" sh tools/check-floors.sh
-step "registrations" Rscript tools/make-registrations.R --check
-for build in plain blas san; do
-    [ "$build" != blas ] || grep -q LAM_HAVE_BLAS build/blas.cppflags || continue
-    runner=build/c/$build/run-tests
-    must "C, $build: build" make -s "$jobs" "$runner" || continue
-    for tier in $(build/tiers); do
-        step "C, $build, $tier" env LAMINA_ISA="$tier" "$runner"
+# each DO: calls DO NAME COMMAND... for every step that can run beside others, the longest first.
+each() {
+    for build in $builds; do
+        for tier in $tiers; do
+            "$1" "C, $build, $tier" env LAMINA_ISA="$tier" "build/c/$build/run-tests"
+        done
     done
+    "$1" "floors" sh tools/check-floors.sh
+    "$1" "registrations" Rscript tools/make-registrations.R --check
+}
+
+# Runs a step unless another process has taken it: only one of them can make its folder.
+take() {
+    ! mkdir "$logs/$1" 2>/dev/null || run "$@"
+}
+
+unset MAKEFLAGS
+tiers=$(build/tiers)
+builds=
+for build in san plain blas; do
+    [ "$build" != blas ] || grep -q LAM_HAVE_BLAS build/blas.cppflags || continue
+    must "C, $build: build" make -s "-j$cores" "build/c/$build/run-tests" && builds="$builds $build"
 done
-must "install" sh tools/install.sh && step "R" Rscript tools/run-tests.R
+
+started=0
+while [ "$started" -lt "$cores" ]; do
+    each take &
+    started=$((started + 1))
+done
+wait
+each report
+
+must "install" sh tools/install.sh && run "R" Rscript tools/run-tests.R && report "R"
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

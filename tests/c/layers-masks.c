@@ -30,11 +30,13 @@ static void embedding(const example *ex, const lam_layer *layer, const lam_pass 
                       const double *x, const double *w, double *y)
 {
     size_t d = (size_t)number(ex, "output_dim", 0, 0);
-    for (size_t i = 0; i < pass->rows * layer->in_count; i++)
-        for (size_t j = 0; j < d; j++) {
-            bool known = x[i] > -0.5 && x[i] < number(ex, "input_dim", 0, 0) - 0.5;
-            y[i * d + j] = known ? w[layer->weight[0].offset + (size_t)lround(x[i]) * d + j] : 0;
-        }
+    double input_dim = number(ex, "input_dim", 0, 0);
+    for (size_t i = 0; i < pass->rows * layer->in_count; i++) {
+        bool known = x[i] > -0.5 && x[i] < input_dim - 0.5;
+        size_t word = known ? (size_t)lround(x[i]) : 0;
+        for (size_t j = 0; j < d; j++)
+            y[i * d + j] = known ? w[layer->weight[0].offset + word * d + j] : 0;
+    }
 }
 
 /* Every third step is mask_value throughout. */

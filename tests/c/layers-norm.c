@@ -27,20 +27,20 @@ static bool is_axis(const example *ex, const lam_shape *in, int d)
     return found;
 }
 
-/* The place of element i of a sample among the positions along the axes, or among the others. */
-static size_t place(const example *ex, const lam_shape *in, size_t i, bool along)
+/* at[i] is the place of element i of a sample among the positions along the axes, or among the others. */
+static void places(const example *ex, const lam_layer *layer, bool along, size_t *at)
 {
-    size_t index[LAM_MAX_RANK], at = 0;
-    unravel(in, i, index);
-    for (int d = 0; d < in->rank; d++)
-        if (is_axis(ex, in, d) == along)
-            at = at * in->dim[d] + index[d];
-    return at;
-}
-
-static double epsilon_of(const example *ex)
-{
-    return number(ex, "epsilon", 0, 1e-3);
+    bool counts[LAM_MAX_RANK];
+    for (int d = 0; d < layer->in.rank; d++)
+        counts[d] = is_axis(ex, &layer->in, d) == along;
+    for (size_t i = 0; i < layer->in_count; i++) {
+        size_t index[LAM_MAX_RANK];
+        unravel(&layer->in, i, index);
+        at[i] = 0;
+        for (int d = 0; d < layer->in.rank; d++)
+            if (counts[d])
+                at[i] = at[i] * layer->in.dim[d] + index[d];
+    }
 }
 
 /* y = gamma (x - mean) / sqrt(variance + epsilon) + beta over the n elements e[.] of x; position
@@ -50,8 +50,9 @@ static void normalize(const example *ex, const lam_layer *layer, const double *w
                       double variance, double *y)
 {
     const double *gamma = named(layer, w, "gamma"), *beta = named(layer, w, "beta");
+    double epsilon = number(ex, "epsilon", 0, 1e-3);
     for (size_t k = 0; k < n; k++)
-        y[e[k]] = (gamma ? gamma[c[k]] : 1) * (x[e[k]] - mean) / sqrt(variance + epsilon_of(ex)) +
+        y[e[k]] = (gamma ? gamma[c[k]] : 1) * (x[e[k]] - mean) / sqrt(variance + epsilon) +
                   (beta ? beta[c[k]] : 0);
 }
 
@@ -69,12 +70,13 @@ enum { MOST = 4096 }; /* numbers of an example's batch */
 static void batch_norm(const example *ex, const lam_layer *layer, const lam_pass *pass,
                        const double *x, const double *w, double *y)
 {
-    size_t e[MOST], c[MOST], count = layer->in_count;
+    size_t e[MOST], c[MOST], along[MOST], count = layer->in_count;
     size_t channels = layer->weight[layer->n_weights - 1].count;
+    places(ex, layer, true, along);
     for (size_t channel = 0; channel < channels; channel++) {
         size_t n = 0;
         for (size_t i = 0; i < pass->rows * count; i++)
-            if (place(ex, &layer->in, i % count, true) == channel) {
+            if (along[i % count] == channel) {
                 c[n] = channel;
                 e[n++] = i;
             }
@@ -89,14 +91,16 @@ static void batch_norm(const example *ex, const lam_layer *layer, const lam_pass
 static void layer_norm(const example *ex, const lam_layer *layer, const lam_pass *pass,
                        const double *x, const double *w, double *y)
 {
-    size_t e[MOST], c[MOST], count = layer->in_count;
+    size_t e[MOST], c[MOST], along[MOST], others[MOST], count = layer->in_count;
+    places(ex, layer, true, along);
+    places(ex, layer, false, others);
     for (size_t r = 0; r < pass->rows; r++, x += count, y += count)
         for (size_t row = 0; row < count; row++) {
             size_t n = 0;
             double mean, variance;
             for (size_t i = 0; i < count; i++)
-                if (place(ex, &layer->in, i, false) == row) {
-                    c[n] = place(ex, &layer->in, i, true);
+                if (others[i] == row) {
+                    c[n] = along[i];
                     e[n++] = i;
                 }
             moments(n, e, x, &mean, &variance);
@@ -107,7 +111,8 @@ static void layer_norm(const example *ex, const lam_layer *layer, const lam_pass
 static void group_norm(const example *ex, const lam_layer *layer, const lam_pass *pass,
                        const double *x, const double *w, double *y)
 {
-    size_t e[MOST], c[MOST], count = layer->in_count, channels = 1;
+    size_t e[MOST], c[MOST], along[MOST], count = layer->in_count, channels = 1;
+    places(ex, layer, true, along);
     for (int d = 0; d < layer->in.rank; d++)
         if (is_axis(ex, &layer->in, d))
             channels = layer->in.dim[d];
@@ -118,7 +123,7 @@ static void group_norm(const example *ex, const lam_layer *layer, const lam_pass
             size_t n = 0;
             double mean, variance;
             for (size_t i = 0; i < count; i++) {
-                c[n] = place(ex, &layer->in, i, true);
+                c[n] = along[i];
                 if (c[n] / (channels / groups) == g)
                     e[n++] = i;
             }
@@ -131,12 +136,13 @@ static void unit_norm(const example *ex, const lam_layer *layer, const lam_pass 
                       const double *x, const double *w, double *y)
 {
     (void)w;
-    size_t count = layer->in_count;
+    size_t others[MOST], count = layer->in_count;
+    places(ex, layer, false, others);
     for (size_t r = 0; r < pass->rows; r++, x += count, y += count)
         for (size_t i = 0; i < count; i++) {
             double squares = 0;
             for (size_t k = 0; k < count; k++)
-                if (place(ex, &layer->in, k, false) == place(ex, &layer->in, i, false))
+                if (others[k] == others[i])
                     squares += x[k] * x[k];
             y[i] = x[i] / sqrt(fmax(squares, 1e-12));
         }
