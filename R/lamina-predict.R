@@ -22,7 +22,8 @@
 #' @return A numeric vector or, for several outcomes or classes, a matrix; for `"class"` a factor, for `"prob"` a
 #'   matrix with a column a level. Intervals: a matrix with the columns `fit`, `lwr` and `upr`, as
 #'   [predict.lm()] gives; for several outcomes or classes an array of rows x 3 x outcomes.
-#' @inheritSection lamina_intervals Intervals
+#' @section Intervals:
+#' See [lamina_intervals] for what they mean, how they are computed and how often they hold.
 #' @section Errors:
 #' `lamina_error_data` for columns that are missing or of another type, `lamina_error_argument` for a type that the
 #' outcome does not have.
