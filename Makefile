@@ -18,13 +18,13 @@ CFLAGS_tsan = $(O1) -g1 -fsanitize=thread
 LIBS_blas = @build/blas.libs
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 
-.PHONY: demo test install setup core-tests san tsan check docs bench registrations clean
+.PHONY: demo test install setup setup-tests core-tests san tsan check docs bench registrations clean
 
 demo: setup
 	@sh tools/install.sh
 	@sh tools/demo.sh
 
-test: setup build/tiers build/blas.libs
+test: setup-tests build/tiers build/blas.libs
 	@sh tools/test.sh
 
 install: setup
@@ -32,6 +32,9 @@ install: setup
 
 setup:
 	@sh tools/setup.sh
+
+setup-tests:
+	@sh tools/setup.sh --tests
 
 # build/c/<build>/ holds the core and its tests compiled in one way.  The builds plain and blas
 # differ in the few files that ask for LAM_HAVE_BLAS and share the rest.

@@ -1,11 +1,22 @@
 #!/bin/sh
-# Sees to it that R, a C compiler and make are there, and that R finds the packages that lamina,
-# its tests and its examples use.  Installs what is missing, and only that: Debian's packages where
-# there is apt and the right to use it, else from the repository that R is set up with.
+# Sees to it that R, a C compiler and make are there, and that R finds the packages that lamina and
+# its examples use.  Installs what is missing, and only that: Debian's packages where there is apt and
+# the right to use it, else from the repository that R is set up with.
 #
 #     sh tools/setup.sh [more R packages]
+#     sh tools/setup.sh --tests               and those of the tests
 
-wanted="cli rlang generics ggplot2 testthat withr callr Matrix MASS nnet magrittr png jpeg $*"
+wanted="cli rlang generics hardhat tibble zeallot magrittr ggplot2 Matrix MASS nnet rpart png jpeg"
+if [ "$1" = --tests ]; then
+    shift
+    wanted="$wanted testthat withr callr processx"
+    # Packages that lamina works with; without one of these its tests are skipped.
+    others="parsnip workflows tune recipes dials rsample yardstick caret randomForest broom dplyr purrr pdp DALEX iml
+        marginaleffects insight ISLR2 glmnet future future.apply knitr rmarkdown"
+    # What these need in turn and Debian has compiled already.
+    compiled="data.table checkmate slider lhs furrr tidyr lubridate"
+fi
+wanted="$wanted $*"
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then
@@ -47,6 +58,14 @@ missing() {
     cat("\n", paste(wanted[!found], collapse = " "), sep = "")' "$@" | tail -n 1
 }
 
+# Those of the arguments that cannot be loaded, being absent or too old for one another.
+unloadable() {
+    Rscript -e '
+    wanted <- commandArgs(TRUE)
+    loads <- function(p) suppressWarnings(suppressMessages(requireNamespace(p, quietly = TRUE)))
+    cat("\n", paste(wanted[!vapply(wanted, loads, NA)], collapse = " "), sep = "")' "$@" 2>>build/setup.log | tail -n 1
+}
+
 compiles() {
     printf '#include <stdio.h>\nint main(void) { return 0; }\n' |
         cc -x c - -o build/compiles 2>/dev/null && rm build/compiles
@@ -66,6 +85,7 @@ need() {
 
 install_with_apt() {
     apt_update
+    debs=
     for package in "$@"; do
         deb="r-cran-$(echo "$package" | tr '[:upper:]' '[:lower:]')"
         apt-cache show "$deb" >/dev/null 2>&1 && debs="$debs $deb"
@@ -96,19 +116,31 @@ if has_apt && command -v dpkg-query >/dev/null &&
     apt_install libopenblas-dev || echo "lamina: no OpenBLAS from apt; going on without"
 fi
 
-# shellcheck disable=SC2086 # lists, here and below
-absent=$(missing $wanted)
-if [ -n "$absent" ] && has_apt && has_debian_r; then
-    install_with_apt $absent
-    absent=$(missing $absent)
-fi
-if [ -n "$absent" ]; then
-    install_with_r $absent
-    absent=$(missing $absent)
-fi
+# provide PACKAGES: installs those that R does not find; $absent are those it still does not find then.
+provide() {
+    # shellcheck disable=SC2086 # lists, here and below
+    absent=$(missing $1)
+    if [ -n "$absent" ] && has_apt && has_debian_r; then
+        install_with_apt $absent $2
+        absent=$(missing $absent)
+    fi
+    if [ -n "$absent" ]; then
+        install_with_r $absent
+        absent=$(missing $absent)
+    fi
+}
+
+provide "$wanted"
 if [ -n "$absent" ]; then
     echo "lamina: these R packages could not be installed: $absent" >&2
     echo "Install them by hand, with install.packages() in R or your system's packages, and try" >&2
     echo "again. What was tried is in build/setup.log." >&2
     exit 1
+fi
+
+if [ -n "$others" ]; then
+    provide "$others" "$compiled"
+    # shellcheck disable=SC2086 # a list
+    absent=$(unloadable $others)
+    [ -z "$absent" ] || echo "lamina: not to be had here, so their tests are skipped: $absent"
 fi
