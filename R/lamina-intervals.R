@@ -27,7 +27,8 @@
 #'   other data would change: its confidence intervals are too short wherever a network has one best solution.
 #'
 #' With \eqn{f(x)} the prediction of the fit, which is in the middle of the interval, and \eqn{s(x)} the standard
-#' deviation between the networks (or the distance of the fit from their mean, where that is larger),
+#' deviation between the networks (or half the distance of the fit from their mean, where that is larger: a fit
+#' that has ended in a poorer minimum than most of them lies far off),
 #' \deqn{f(x) \pm t_{times-1} s(x)}
 #' is the confidence interval, on the scale of the outcome for numbers, of the logarithm for counts, of the log
 #' odds of each class against the others for classes. For numbers the prediction interval is
@@ -349,8 +350,8 @@ class_logits <- function(sums) {
 }
 
 # list(sd, df): standard deviation between networks, a matrix like `center`, the predictions of the fit.  A fit that
-# lies further from the mean of the networks than that has ended in a poorer minimum than most of them:
-# its distance takes the place of the standard deviation.
+# lies more than twice that from the mean of the networks has ended in a poorer minimum than most of them: half
+# its distance takes the place of the standard deviation, so that the interval reaches to about the mean.
 between_networks <- function(fit, weights, x, offset, scale, center) {
   network <- with_kept_seed({ # its initial weights are of no use, and R's random numbers are not to move
     copy <- clone_model(fit$network)
@@ -366,7 +367,7 @@ between_networks <- function(fit, weights, x, offset, scale, center) {
     squares <- squares + step * (value - mean)
   }
   df <- length(weights) - 1
-  list(sd = pmax(sqrt(squares / df), abs(center - mean)), df = df)
+  list(sd = pmax(sqrt(squares / df), abs(center - mean) / 2), df = df)
 }
 
 limits_of_mean <- function(center, spread, scale, level) {

@@ -33,7 +33,7 @@ test_that("a confidence interval is the fit -+ t times the spread between the ne
     set_model_weights_raw(copy, w)
     predict(copy, z)[, 1] * sd(mtcars$mpg) + mean(mtcars$mpg)
   }, c(0, 0))
-  spread <- pmax(apply(each, 1, sd), abs(predict(fit, new) - rowMeans(each)))
+  spread <- pmax(apply(each, 1, sd), abs(predict(fit, new) - rowMeans(each)) / 2)
   interval <- predict(fit, new, type = "conf_int", level = 0.8)
   expect_equal(interval[, "upr"] - interval[, "fit"], qt(0.9, 6) * spread, tolerance = 1e-5)
   fewer <- predict(fit, new, type = "conf_int", times = 5)
