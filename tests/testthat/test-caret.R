@@ -137,7 +137,6 @@ test_that("simpler networks come first", {
 })
 
 test_that("importance is caret's", {
-  skip_if(is.null(body(importance)), "importance() is to come")
   set.seed(1)
   fit <- caret::train(cars2[c("wt", "cyl")], cars2$mpg, method = lamina_caret(), epochs = 20,
                       tuneGrid = data.frame(hidden_units = 4, penalty = 0), trControl = control("none"))
