@@ -38,24 +38,39 @@ training_settings <- function(hidden_units = c(32, 16), activation = "relu", dro
   settings
 }
 
-# A method of lamina(): `fn` with the arguments of training_settings() behind its own.
+# Arguments about the rows, which all methods take before the settings.
+row_formals <- alist(weights = NULL, offset = NULL, subset = NULL, na.action = getOption("na.action"), model = TRUE)
+
+setting_formals <- formals(training_settings)
+setting_formals <- setting_formals[!startsWith(names(setting_formals), ".")]
+
+# A method of lamina(): `fn` with these arguments behind its own.
 with_settings <- function(fn) {
-  own <- formals(training_settings)
-  formals(fn) <- c(formals(fn), own[!startsWith(names(own), ".")])
+  formals(fn) <- c(formals(fn), row_formals, setting_formals)
   fn
 }
 
-# The settings of the method that is running in `frame`; `dots` is its list(...), `given` the names of the
-# arguments in its call.
-read_settings <- function(frame, dots, given) {
+# What the method running in `frame` was asked for, checked: list(call, frame, settings, quos, na_action, keep_data).
+# quos: weights, offset and subset, not evaluated.
+read_call <- function(frame, call, dots) {
   if ("seed" %in% names(dots)) {
     abort_argument("seed", "left out", describe(dots$seed),
                    hint = c(i = "Call set.seed() before lamina(): it fixes everything."), call = frame)
   }
   check_no_dots(dots, call = frame)
-  names <- names(formals(training_settings))
-  names <- names[!startsWith(names, ".")]
-  do.call(training_settings, c(mget(names, envir = frame), list(.given = given, .call = frame)), quote = TRUE)
+  settings <- c(mget(names(setting_formals), envir = frame), list(.given = names(call), .call = frame))
+  settings <- do.call(training_settings, settings, quote = TRUE)
+  for (name in intersect(c("data", "y"), names(formals(sys.function(sys.parent()))))) {
+    if (eval(call("missing", as.name(name)), frame)) {
+      abort_argument(name, if (name == "y") "the outcome" else "a data frame", "missing", call = frame)
+    }
+  }
+  call[[1L]] <- quote(lamina) # as the user would write it again
+  list(
+    call = call, frame = frame, settings = settings,
+    quos = rlang::eval_bare(quote(list(weights = rlang::enquo(weights), offset = rlang::enquo(offset), subset = rlang::enquo(subset))), frame),
+    na_action = frame$na.action, keep_data = check_flag(frame$model, arg = "model", call = frame)
+  )
 }
 
 is_bfgs <- function(optimizer) {

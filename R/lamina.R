@@ -112,69 +112,37 @@ lamina.default <- function(x, ...) {
 
 #' @rdname lamina
 #' @export
-lamina.formula <- with_settings(function(formula, data, ..., weights = NULL, offset = NULL, subset = NULL,
-                                         na.action = getOption("na.action"), model = TRUE) {
-  call <- fit_call(match.call())
-  settings <- read_settings(environment(), list(...), names(call))
-  if (missing(data)) {
-    abort_argument("data", "a data frame", "missing")
-  }
-  quos <- list(weights = rlang::enquo(weights), offset = rlang::enquo(offset), subset = rlang::enquo(subset))
-  frame <- rlang::current_env()
-  mold <- mold_formula(formula, data, frame)
-  fit_tabular(mold, settings, quos, data, na.action, model, call, frame, formula = formula)
+lamina.formula <- with_settings(function(formula, data, ...) {
+  asked <- read_call(environment(), match.call(), list(...))
+  fit_tabular(mold_formula(formula, data, asked$frame), data, asked, formula)
 })
 
 #' @rdname lamina
 #' @export
-lamina.data.frame <- with_settings(function(x, y, ..., weights = NULL, offset = NULL, subset = NULL,
-                                            na.action = getOption("na.action"), model = TRUE) {
-  call <- fit_call(match.call())
-  settings <- read_settings(environment(), list(...), names(call))
-  y <- outcome_argument(if (missing(y)) NULL else y)
-  quos <- list(weights = rlang::enquo(weights), offset = rlang::enquo(offset), subset = rlang::enquo(subset))
-  frame <- rlang::current_env()
-  mold <- mold_frame(x, y$values, y$name, frame)
-  fit_tabular(mold, settings, quos, x, na.action, model, call, frame)
+lamina.data.frame <- with_settings(function(x, y, ...) {
+  asked <- read_call(environment(), match.call(), list(...))
+  outcome <- outcome_argument(y)
+  fit_tabular(mold_frame(x, outcome$values, outcome$name, asked$frame), x, asked)
 })
 
 #' @rdname lamina
 #' @export
-lamina.matrix <- with_settings(function(x, y, ..., weights = NULL, offset = NULL, subset = NULL,
-                                        na.action = getOption("na.action"), model = TRUE) {
-  call <- fit_call(match.call())
-  settings <- read_settings(environment(), list(...), names(call))
-  y <- outcome_argument(if (missing(y)) NULL else y)
-  quos <- list(weights = rlang::enquo(weights), offset = rlang::enquo(offset), subset = rlang::enquo(subset))
-  frame <- rlang::current_env()
-  mold <- mold_matrix(x, y$values, y$name, frame)
-  fit_tabular(mold, settings, quos, x, na.action, model, call, frame)
+lamina.matrix <- with_settings(function(x, y, ...) {
+  asked <- read_call(environment(), match.call(), list(...))
+  outcome <- outcome_argument(y)
+  fit_tabular(mold_matrix(x, outcome$values, outcome$name, asked$frame), x, asked)
 })
 
 #' @rdname lamina
 #' @export
-lamina.recipe <- with_settings(function(x, data, ..., weights = NULL, offset = NULL, subset = NULL,
-                                        na.action = getOption("na.action"), model = TRUE) {
-  call <- fit_call(match.call())
-  settings <- read_settings(environment(), list(...), names(call))
-  if (missing(data)) {
-    abort_argument("data", "a data frame", "missing")
-  }
-  quos <- list(weights = rlang::enquo(weights), offset = rlang::enquo(offset), subset = rlang::enquo(subset))
-  frame <- rlang::current_env()
-  mold <- mold_recipe(x, data, frame)
-  fit_tabular(mold, settings, quos, data, na.action, model, call, frame)
+lamina.recipe <- with_settings(function(x, data, ...) {
+  asked <- read_call(environment(), match.call(), list(...))
+  fit_tabular(mold_recipe(x, data, asked$frame), data, asked)
 })
-
-# The call as the user would write it again.
-fit_call <- function(call) {
-  call[[1L]] <- quote(lamina)
-  call
-}
 
 outcome_argument <- function(y, call = rlang::caller_env()) {
   if (is.null(y)) {
-    abort_argument("y", "the outcome", "missing", call = call)
+    abort_argument("y", "the outcome", "NULL", call = call)
   }
   name <- ".outcome"
   if (is.data.frame(y)) {
@@ -188,20 +156,21 @@ outcome_argument <- function(y, call = rlang::caller_env()) {
 
 # ---- the bridge ----------------------------------------------------------------------------------
 
-# quos: weights, offset and subset, to be looked up in `data`.
-fit_tabular <- function(mold, settings, quos, data, na_action, keep_data, call, frame, formula = NULL) {
-  check_flag(keep_data, arg = "model", call = frame)
-  asked <- row_arguments(quos, data, frame)
-  mold$data <- add_columns(mold$data, data, all.vars(rlang::quo_get_expr(quos$offset)))
-  weights <- check_row_weights(if (is.null(asked$weights)) mold$weights else asked$weights, frame)
-  offset <- if (is.null(asked$offset) || is.null(mold$offset)) c(asked$offset, mold$offset) else asked$offset + mold$offset
-  if (!is.null(asked$subset)) {
-    chosen <- subset_rows(asked$subset, nrow(mold$x), frame)
+# data: where weights, offset and subset are looked up; asked: what read_call() gives.
+fit_tabular <- function(mold, data, asked, formula = NULL) {
+  frame <- asked$frame
+  settings <- asked$settings
+  given <- row_arguments(asked$quos, data, frame)
+  mold$data <- add_columns(mold$data, data, all.vars(rlang::quo_get_expr(asked$quos$offset)))
+  weights <- check_row_weights(if (is.null(given$weights)) mold$weights else given$weights, frame)
+  offset <- if (is.null(given$offset) || is.null(mold$offset)) c(given$offset, mold$offset) else given$offset + mold$offset
+  if (!is.null(given$subset)) {
+    chosen <- subset_rows(given$subset, nrow(mold$x), frame)
     mold[c("x", "y", "data")] <- lapply(mold[c("x", "y", "data")], take_rows, chosen)
     weights <- weights[chosen]
     offset <- offset[chosen]
   }
-  usable <- usable_rows(mold, weights, offset, na_action, frame)
+  usable <- usable_rows(mold, weights, offset, asked$na_action, frame)
   rows <- usable$rows
   train <- list(x = mold$x[rows, , drop = FALSE], y = take_rows(mold$y, rows), w = weights[rows], offset = offset[rows])
   check_enough_rows(rows, frame)
@@ -220,10 +189,10 @@ fit_tabular <- function(mold, settings, quos, data, na_action, keep_data, call, 
   trained <- train_once(settings, task, train, held, frame)
   fit <- hardhat::new_model(
     network = trained$network, history = trained$history, task = task, settings = settings, scaling = scaling,
-    call = call, formula = formula, outcome = mold$outcome, predictors = colnames(mold$x),
+    call = asked$call, formula = formula, outcome = mold$outcome, predictors = colnames(mold$x),
     training = trained[c("epochs", "best_epoch", "converged", "interrupted")], kept = trained$kept,
-    held_out = held, na.action = usable$na.action, offset_quo = quos$offset,
-    train = list(data = if (keep_data) take_rows(mold$data, rows), y = train$y,
+    held_out = held, na.action = usable$na.action, offset_quo = asked$quos$offset,
+    train = list(data = if (asked$keep_data) take_rows(mold$data, rows), y = train$y,
                  weights = if (!is.null(weights)) train$w, offset = train$offset),
     blueprint = mold$blueprint, class = "lamina_fit"
   )
