@@ -41,7 +41,8 @@
 #' `weights`, `offset` and `subset` are looked up in `data` first. Weights count rows: a weight of 2 is the row twice.
 #' An offset is added to the linear predictor; it is there for one outcome of numbers, of two classes, and for counts.
 #'
-#' @param x A formula, a data frame or matrix of predictors, or a recipe.
+#' @param x A formula, a data frame or matrix of predictors, or a recipe. After `(formula, data)`, `(x, y)` or, for a
+#'   recipe, `(x, data)` all methods take the same arguments.
 #' @param formula `outcome ~ predictors`, with everything [lm()] takes but the removal of the intercept.
 #' @param data A data frame.
 #' @param y The outcome: a vector, a factor, a matrix of numbers or a data frame of one column.
@@ -49,8 +50,7 @@
 #' @param weights,offset,subset Numbers for the rows, and which rows to use: expressions of columns of `data`
 #'   (formula and recipe), or vectors.
 #' @param na.action [na.omit], [na.exclude] or [na.fail], or their names.
-#' @param model Whether to keep the data in the result: [importance()], [partial()], intervals and
-#'   [update()]-free refits need them.
+#' @param model Whether to keep the data in the result, for [importance()], [partial()] and intervals.
 #' @param hidden_units Units of each hidden layer; 0 for none.
 #' @param activation Activation of the hidden layers: one for all, or one for each.
 #' @param dropout Rate of the dropout behind each hidden layer, or one rate for each.
@@ -126,6 +126,7 @@ lamina.data.frame <- with_settings(function(x, y, ...) {
 })
 
 #' @rdname lamina
+#' @usage NULL
 #' @export
 lamina.matrix <- with_settings(function(x, y, ...) {
   asked <- read_call(environment(), match.call(), list(...))
@@ -134,6 +135,7 @@ lamina.matrix <- with_settings(function(x, y, ...) {
 })
 
 #' @rdname lamina
+#' @usage NULL
 #' @export
 lamina.recipe <- with_settings(function(x, data, ...) {
   asked <- read_call(environment(), match.call(), list(...))
