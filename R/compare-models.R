@@ -96,7 +96,8 @@
 #' }
 #' found <- compare_models(
 #'   mpg ~ wt + hp, mtcars,
-#'   list(line = lm, curve = lm(mpg ~ poly(wt, 2) + hp, mtcars), tree = rpart::rpart, network = network),
+#'   list(line = lm, curve = lm(mpg ~ poly(wt, 2) + hp, mtcars), tree = rpart::rpart,
+#'        network = network),
 #'   folds = 8
 #' )
 #' found

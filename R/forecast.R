@@ -36,7 +36,8 @@
 #' @examples
 #' x <- scale(nottem)
 #' train <- x[1:216]
-#' windows <- timeseries_dataset_from_array(train, tail(train, -12), sequence_length = 12, batch_size = 32)
+#' windows <- timeseries_dataset_from_array(train, tail(train, -12), sequence_length = 12,
+#'                                          batch_size = 32)
 #' set.seed(1)
 #' model <- keras_model_sequential(input_shape = c(12, 1)) |>
 #'   layer_flatten() |>

@@ -90,8 +90,8 @@
 #' @family R models
 #' @examples
 #' set.seed(1)
-#' fit <- lamina(dist ~ speed, cars, hidden_units = 3, activation = "tanh", optimizer = "bfgs", penalty = 0.001,
-#'               times = 30)
+#' fit <- lamina(dist ~ speed, cars, hidden_units = 3, activation = "tanh", optimizer = "bfgs",
+#'               penalty = 0.001, times = 30)
 #' new <- data.frame(speed = c(5, 15, 25))
 #' predict(fit, new, type = "conf_int")
 #' predict(fit, new, type = "pred_int")

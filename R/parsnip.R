@@ -86,7 +86,8 @@
 #'
 #' # a grid of 2 x 3 costs 2 fits a fold: epochs are free
 #' if (rlang::is_installed(c("parsnip", "workflows", "tune", "rsample", "yardstick"))) {
-#'   spec <- parsnip::mlp("regression", hidden_units = 8, penalty = tune::tune(), epochs = tune::tune()) |>
+#'   spec <- parsnip::mlp("regression", hidden_units = 8, penalty = tune::tune(),
+#'                        epochs = tune::tune()) |>
 #'     parsnip::set_engine("lamina")
 #'   set.seed(1)
 #'   folds <- rsample::vfold_cv(mtcars, v = 2)

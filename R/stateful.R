@@ -42,7 +42,9 @@
 #' predict(model, array(series[, 1], c(2, 1, 1)))
 #'
 #' # in training: an epoch goes through the series once, from the beginning
-#' begin_anew <- function(model) callback_lambda(on_epoch_begin = function(epoch, logs) reset_states(model))
+#' begin_anew <- function(model) {
+#'   callback_lambda(on_epoch_begin = function(epoch, logs) reset_states(model))
+#' }
 #' model |> compile(loss = "mse")
 #' model |> fit(array(series, c(8, 1, 1)), matrix(0, 8, 3), epochs = 2, shuffle = FALSE, verbose = 0,
 #'              callbacks = begin_anew(model))

@@ -66,8 +66,11 @@
 #' reviews <- sim_reviews(300)
 #' words <- layer_text_vectorization(output_mode = "multi_hot", ngrams = 2)
 #' adapt(words, reviews$text)
-#' model <- keras_model_sequential(layers = list(words, layer_dense(units = 1, activation = "sigmoid")))
-#' model |> compile(optimizer = optimizer_adam(0.05), loss = "binary_crossentropy", metrics = "accuracy")
+#' model <- keras_model_sequential(layers = list(
+#'   words, layer_dense(units = 1, activation = "sigmoid")
+#' ))
+#' model |> compile(optimizer = optimizer_adam(0.05), loss = "binary_crossentropy",
+#'                  metrics = "accuracy")
 #' model |> fit(reviews$text, reviews$label, epochs = 5, verbose = 0)
 #' predict(model, c("the staff was lovely", "a terrible, boring hotel"))
 #' @export
