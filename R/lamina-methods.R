@@ -108,7 +108,8 @@ summary.lamina_fit <- function(object, ...) {
   structure(
     list(
       call = object$call, title = fit_title(object), task = object$task$kind, layers = format(object$network),
-      parameters = count_params(object$network), figures = object$figures, lines = c(training_line(object), figure_line(object), missing_line(object)),
+      parameters = count_params(object$network), figures = object$figures,
+      lines = c(training_line(object), figure_line(object), missing_line(object)),
       likelihood = if (!is.null(object$task$family)) fit_likelihood(object), training = object$training,
       importance = if (kept) with_kept_seed(importance(object, times = 5, rows = 2000))
     ),
@@ -269,28 +270,30 @@ weight_table <- function(fit) {
 
 # Names of a layer's outputs: the classes or outcomes for the last, NULL where it keeps those before.
 layer_units <- function(fit, i) {
-  n <- utils::tail(fit$network$info[[i]]$output_shape, 1L)
-  self <- layer_self(model_layers(fit$network)[[i]])
   if (i == length(fit$network$info)) {
-    task <- fit$task
-    return(if (task$units == 1) (if (task$kind == "classes") task$levels[2L] else task$outcomes) else if (task$kind == "classes") task$levels else task$outcomes)
+    return(output_names(fit$task))
   }
+  self <- layer_self(model_layers(fit$network)[[i]])
+  n <- utils::tail(fit$network$info[[i]]$output_shape, 1L)
   if (self$type %in% merged_types) NULL else sprintf("%s[%d]", self$name, seq_len(n))
 }
 
+# before, units: names of what goes into the layer and what comes out.
 weight_rows <- function(w, name, self, before, units) {
   dims <- if (is.null(dim(w))) length(w) else dim(w)
-  plain <- self$type == "dense"
-  from <- if (plain && name == "kernel" && length(before) == dims[1L]) before else if (plain) "bias" else sprintf("%s %s", self$name, name)
-  if (plain) {
-    from <- rep(from, times = if (name == "kernel") dims[2L] else dims[1L])
-    to <- rep(units, each = if (name == "kernel") dims[1L] else 1L)
+  if (self$type == "dense" && name == "kernel") {
+    if (length(before) != dims[1L]) before <- sprintf("input[%d]", seq_len(dims[1L]))
+    from <- rep(before, times = dims[2L])
+    to <- rep(units, each = dims[1L])
     term <- paste(from, "->", to)
+  } else if (self$type == "dense") {
+    from <- "bias"
+    to <- units
+    term <- paste("bias ->", units)
   } else {
-    at <- apply(arrayInd(seq_along(w), dims), 1L, paste, collapse = ",")
-    from <- rep(from, length(w))
-    to <- at
-    term <- sprintf("%s[%s]", from, at)
+    from <- paste(self$name, name)
+    to <- apply(arrayInd(seq_along(w), dims), 1L, paste, collapse = ",")
+    term <- sprintf("%s[%s]", from, to)
   }
   data.frame(term = term, layer = self$name, from = from, to = to, estimate = as.vector(w))
 }

@@ -41,8 +41,7 @@ training_settings <- function(hidden_units = c(32, 16), activation = "relu", dro
 # Arguments about the rows, which all methods take before the settings.
 row_formals <- alist(weights = NULL, offset = NULL, subset = NULL, na.action = getOption("na.action"), model = TRUE)
 
-setting_formals <- formals(training_settings)
-setting_formals <- setting_formals[!startsWith(names(setting_formals), ".")]
+setting_formals <- formals(training_settings)[!startsWith(names(formals(training_settings)), ".")]
 
 # A method of lamina(): `fn` with these arguments behind its own.
 with_settings <- function(fn) {
@@ -66,9 +65,9 @@ read_call <- function(frame, call, dots) {
     }
   }
   call[[1L]] <- quote(lamina) # as the user would write it again
+  quos <- quote(list(weights = rlang::enquo(weights), offset = rlang::enquo(offset), subset = rlang::enquo(subset)))
   list(
-    call = call, frame = frame, settings = settings,
-    quos = rlang::eval_bare(quote(list(weights = rlang::enquo(weights), offset = rlang::enquo(offset), subset = rlang::enquo(subset))), frame),
+    call = call, frame = frame, settings = settings, quos = rlang::eval_bare(quos, frame),
     na_action = frame$na.action, keep_data = check_flag(frame$model, arg = "model", call = frame)
   )
 }

@@ -300,6 +300,11 @@ scale_columns <- function(x, center, scale) {
 task_means <- function(task, out) {
   n <- nrow(out)
   out <- out * rep(task$scale, each = n) + rep(task$center, each = n)
-  colnames(out) <- if (task$kind != "classes") task$outcomes else if (task$units > 1) task$levels
+  if (ncol(out) > 1L || task$kind != "classes") colnames(out) <- output_names(task)
   out
+}
+
+# Names of the network's outputs.
+output_names <- function(task) {
+  if (task$kind != "classes") task$outcomes else if (task$units == 1) task$levels[2L] else task$levels
 }

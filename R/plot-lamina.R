@@ -52,9 +52,8 @@ plot_fit_history <- function(fit, method, ...) {
 }
 
 plot_fit_network <- function(fit, ...) {
-  task <- fit$task
-  outputs <- if (task$kind != "classes") task$outcomes else if (task$units == 1) task$levels[2L] else task$levels
-  names <- list(input_names = short_labels(fit$predictors, 24L), output_names = short_labels(outputs, 24L))
+  names <- list(input_names = short_labels(fit$predictors, 24L),
+                output_names = short_labels(output_names(fit$task), 24L))
   do.call(plot, c(list(fit$network), utils::modifyList(names, list(...))))
 }
 

@@ -66,6 +66,7 @@ each() {
     done
     "$1" "floors" sh tools/check-floors.sh
     "$1" "registrations" Rscript tools/make-registrations.R --check
+    "$1" "names" Rscript tools/check-names.R
 }
 
 # Runs a step unless another process has taken it: only one of them can make its folder.
