@@ -145,6 +145,20 @@ test_that("what is kept, and what is trained at predict()", {
   expect_identical(.Random.seed, before)
 })
 
+test_that("Ctrl-C keeps the networks trained so far", {
+  trainings <- 0
+  stopper <- callback_lambda(
+    on_train_begin = function(logs) trainings <<- trainings + 1,
+    on_epoch_end = function(epoch, logs) if (trainings == 4 && epoch == 2) rlang::interrupt()
+  )
+  set.seed(1)
+  warning <- expect_warning(fit <- lamina(mpg ~ wt, mtcars, epochs = 3, callbacks = stopper, times = 8),
+                            class = "lamina_warning_interrupt")
+  expect_match(conditionMessage(warning), "2 of 8 networks")
+  expect_length(fit$ensemble$weights, 2) # the first training was the fit's own
+  expect_false(anyNA(predict(fit, mtcars, type = "conf_int")))
+})
+
 test_that("networks survive saveRDS() and another process", {
   skip_if_not_installed("callr")
   set.seed(7)
