@@ -60,7 +60,7 @@ typedef struct lam_pass {
     char *cache;            /* cache_row * rows + cache_fixed bytes, kept from forward to backward */
     char *scratch;          /* scratch_row * rows + scratch_fixed bytes, this call only */
     char *prepared;         /* layer->prepared bytes: written by prepare, read by the passes */
-    bool rectified;         /* x is a rectifier's output, and where the greatest x is 0, backward is to
+    bool rectified;         /* x is a rectifier's output, and where x, or the greatest x, is 0, backward is to
                                hand on no gradient: the rectifier leaves its slope to this layer */
     bool rectify;           /* a rectifier behind the layer rides along: y = max(y, 0), and backward sees
                                to its slope */
@@ -81,7 +81,7 @@ enum {
     LAM_LAYER_NEEDS_X = 2,  /* backward reads x */
     LAM_LAYER_NEEDS_Y = 4,  /* backward reads y */
     LAM_LAYER_WHOLE_BATCH = 8, /* the samples of a batch depend on each other */
-    LAM_LAYER_MAXIMUM = 16, /* hands on the greatest of several inputs and honours pass->rectified */
+    LAM_LAYER_GATES = 16, /* honours pass->rectified */
     LAM_LAYER_RECTIFIES = 32, /* honours pass->rectify */
     LAM_LAYER_ACTIVATION = 64, /* nothing but its closing activation, element by element */
     LAM_LAYER_CARRIES_MASK = 128, /* the mask that arrives leaves again */

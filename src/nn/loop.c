@@ -301,6 +301,32 @@ static size_t counted_rows(const lam_loop *loop, size_t n)
     return count;
 }
 
+/* Each row's loss is its own: a large batch is cut into tasks. */
+typedef struct scoring {
+    const lam_loop *loop;
+    size_t n, per_task;
+    float *gradient;
+} scoring;
+
+static void score_task(void *arg, size_t task, int worker)
+{
+    const scoring *s = arg;
+    const lam_loop *l = s->loop;
+    size_t at = task * s->per_task, n = lam_least(s->n - at, s->per_task);
+    (void)worker;
+    l->loss.type->eval(&l->loss, n, l->d, l->target + at * l->y_d, l->output + at * l->d, l->value + at,
+                       l->scale + at, s->gradient ? s->gradient + at * l->d : NULL);
+}
+
+static void score_rows(const lam_loop *loop, size_t n, float *gradient)
+{
+    enum { PARALLEL_FROM = 1 << 15, TASK = 1 << 13 };
+    scoring s = {loop, n, n, gradient};
+    if (n * loop->d >= PARALLEL_FROM)
+        s.per_task = lam_most(TASK / loop->d, 1);
+    lam_parallel(lam_divide_up(n, s.per_task), score_task, &s);
+}
+
 /* The batch's mean loss without penalties, and its gradient by the output. */
 static double score(lam_loop *loop, size_t rows)
 {
@@ -312,7 +338,7 @@ static double score(lam_loop *loop, size_t rows)
     if (gradient)
         for (size_t r = 0; r < n; r++)
             loop->scale[r] = w ? w[r] * each : each;
-    loop->loss.type->eval(&loop->loss, n, loop->d, loop->target, loop->output, loop->value, loop->scale, gradient);
+    score_rows(loop, n, gradient);
     double sum = 0;
     for (size_t r = 0; r < n; r++)
         sum += w ? (double)w[r] * loop->value[r] : loop->value[r];

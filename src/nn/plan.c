@@ -39,12 +39,12 @@ static bool rides(const lam_plan *plan, int i)
            (l[-1].flags & LAM_LAYER_RECTIFIES) && !has_penalty(&l[-1]);
 }
 
-/* A maximum of what a rectifier put out hands no gradient to a 0; then the rectifier's own slope, 1
- * everywhere else, has nothing to add. */
+/* Where the layer behind a rectifier hands no gradient to a 0, the rectifier's own slope, 1 everywhere
+ * else, has nothing to add. */
 static bool is_rectified(const lam_plan *plan, int i)
 {
     const lam_layer *l = &plan->net->layers[i];
-    return i + 1 < plan->to && (l[1].flags & LAM_LAYER_MAXIMUM) && ends_in_relu(l) && !has_penalty(l);
+    return i + 1 < plan->to && (l[1].flags & LAM_LAYER_GATES) && ends_in_relu(l) && !has_penalty(l);
 }
 
 static void find_rectifiers(lam_plan *plan, lam_plan_kind kind)

@@ -23,7 +23,7 @@ typedef struct lam_step {
     char *prepared;
     unsigned char *mask;   /* the mask that leaves the layer, of the whole batch, or NULL */
     float *extra[4];       /* final states, of a KEEP plan */
-    bool rectified;    /* its rectifier's slope is left to the maximum behind it */
+    bool rectified;    /* its rectifier's slope is left to the layer behind it */
     bool rides;        /* a rectifier that the layer before it sees to */
 } lam_step;
 

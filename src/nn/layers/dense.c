@@ -48,7 +48,7 @@ static lam_status build(lam_layer *layer, lam_error *err)
         LAM_TRY(lam_layer_add_weight(layer, "bias", lam_shape_1(d->units), true, &d->bias, err));
     layer->out.dim[layer->out.rank - 1] = d->units;
 
-    layer->flags = LAM_LAYER_NEEDS_X |
+    layer->flags = LAM_LAYER_NEEDS_X | LAM_LAYER_GATES |
                    (lam_activation_type_of(d->act.id)->needs_y ? LAM_LAYER_NEEDS_Y : 0) |
                    (layer->in.rank > 1 ? LAM_LAYER_CARRIES_MASK : LAM_LAYER_TAKES_SPARSE);
     size_t out_bytes = lam_shape_count(&layer->out) * sizeof(float);
@@ -138,7 +138,8 @@ static void backward(const lam_layer *layer, const lam_pass *pass)
                                  .b = lam_w(layer, pass, 0),
                                  .ldb = d->units,
                                  .c = pass->dx,
-                                 .ldc = k});
+                                 .ldc = k,
+                                 .gate = pass->rectified ? pass->x : NULL});
 }
 
 const lam_layer_type lam_layer_dense = {
