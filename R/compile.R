@@ -2,7 +2,7 @@
 #
 # model$compiled is a plain list: optimizer and loss as specs (loss NULL and own_loss a function
 # for a loss of the user's own), sum_loss, metrics and weighted_metrics as lists of specs,
-# own_metrics as a named list of functions, loss_label for print().
+# own_metrics as a named list of functions, loss_label for print(), precision of the products.
 
 #' Configure a model for training
 #'
@@ -35,8 +35,9 @@
 compile.lamina_model <- function(object, optimizer = "rmsprop", loss = NULL, metrics = NULL, ...,
                                  loss_weights = NULL, weighted_metrics = NULL, run_eagerly = FALSE,
                                  steps_per_execution = 1L, jit_compile = "auto",
-                                 auto_scale_loss = TRUE) {
+                                 auto_scale_loss = TRUE, precision = "float32") {
   check_no_dots(list(...))
+  precision <- sub("mixed_", "", check_choice(precision, c("float32", "bfloat16", "mixed_bfloat16")), fixed = TRUE)
   check_unsupported(loss_weights)
   if (is.null(loss)) {
     abort_argument("loss", "a loss or its name", "NULL",
@@ -46,7 +47,7 @@ compile.lamina_model <- function(object, optimizer = "rmsprop", loss = NULL, met
     abort_argument("optimizer", "an optimizer or its name", "NULL", hint = c(i = "For example optimizer = \"adam\"."))
   }
   compiled <- c(
-    list(optimizer = as_spec(optimizer_object(optimizer), "optimizer", arg = "optimizer")),
+    list(optimizer = as_spec(optimizer_object(optimizer), "optimizer", arg = "optimizer"), precision = precision),
     read_loss(loss),
     read_metrics(metrics, "metrics", "metrics", "own_metrics"),
     read_metrics(weighted_metrics, "weighted_metrics", "weighted_metrics", "own_weighted_metrics")
@@ -68,8 +69,12 @@ compile.lamina_model <- function(object, optimizer = "rmsprop", loss = NULL, met
 
 compile_network <- function(model, ptr) {
   compiled <- model$compiled
-  .Call(ffi_net_compile, ptr, compiled$optimizer, compiled$loss, compiled$sum_loss)
+  .Call(ffi_net_compile, ptr, compiled$optimizer, compiled$loss, compiled$sum_loss,
+        rounds_products(model))
 }
+
+# Do products round what they multiply to bfloat16?
+rounds_products <- function(model) identical(model$compiled$precision, "bfloat16")
 
 # Compiled, and with something to train.
 require_compiled <- function(model, call = rlang::caller_env()) {
