@@ -35,8 +35,8 @@ const char *lam_tier_name(lam_tier_id tier);
 lam_status lam_tier_set(const char *name, lam_error *err);
 /* Does this processor have vdpbf16ps, for products of numbers rounded to bfloat16? */
 bool lam_dots_there(void);
-/* Is it used?  By itself on the tier AVX512 of AMD's processors: there it does twice the work of a
- * multiply-add, on Intel's half of it (gemm_bf16.c).  The bits are the same either way. */
+/* Is it used?  By itself on the tier AVX512 of AMD's processors: there it does twice the work of
+ * multiply-adds, on Intel's half of it (gemm_bf16.c).  The bits are the same either way. */
 bool lam_dots(void);
 /* For tests and measurements; without effect where there is none. */
 void lam_dots_set(bool wanted);

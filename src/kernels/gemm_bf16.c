@@ -13,7 +13,8 @@
  *     in the upper half, and the bits are those of the first way.
  * vdpbf16ps works on twice as many numbers, but on Intel's processors it starts every other cycle, where
  * two multiply-adds start every cycle: half the speed (87 against 178 GF/s on a core of Sapphire Rapids).
- * Where it pays is for lam_dots() to know. */
+ * On Zen 4 it does twice the work (github.com/iree-org/iree/pull/15089).  Where it pays is for lam_dots() to
+ * know. */
 #ifndef LAM_TIER
 #include "kernels/gemm_bf16.h"
 
