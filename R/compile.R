@@ -40,11 +40,11 @@
 #' the speed of float32; so there, and everywhere else, numbers are rounded and multiplied as float32: batches of 128
 #' through dense layers of 512 take about 4 % longer than in float32 (Sapphire Rapids, one thread), batches of 16
 #' 13 %. No memory is saved. Where it does not pay, its use is to see what bfloat16 does to a model. Products have
-#' the same bits on all of these processors, and for any number of threads.
+#' the same bits for any number of threads and, as the instruction is defined, either way (tested on Intel's).
 #'
 #' **What it costs.** A gradient of one sample is off by about 2^-8 of itself; over a batch, where gradients cancel,
-#' by more. Means and standard deviations on data held
-#' out, after training with the same five seeds (5, 5 and 30 epochs of Adam):
+#' by more. Means and standard deviations on data held out, after training with the same five seeds (5, 5 and 30
+#' epochs of Adam):
 #'
 #' | | float32 | bfloat16 | difference (standard error) |
 #' |---|---|---|---|
