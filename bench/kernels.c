@@ -125,6 +125,16 @@ static void bench_product(lam_form form, size_t m, size_t k, size_t n, bool fuse
         printf("   cblas %9.2f us %7.1f GF/s", blas * 1e6, work / blas);
     }
 #endif
+    if (work > 0.02) {
+        bool dots = lam_dots();
+        p.g.bf16 = true;
+        for (int way = 0; way <= (int)lam_dots_there(); way++) {
+            lam_dots_set(way);
+            double half = seconds(ours, &p);
+            printf("   bfloat16%s %9.2f us %7.1f GF/s", way ? " by vdpbf16ps" : "", half * 1e6, work / half);
+        }
+        lam_dots_set(dots);
+    }
     putchar('\n');
     lam_free(p.a);
     lam_free(p.b);

@@ -41,7 +41,7 @@ SEXP ffi_net_set_weights(SEXP, SEXP);
 SEXP ffi_net_reset_states(SEXP, SEXP);
 SEXP ffi_net_set_trainable(SEXP, SEXP);
 SEXP ffi_check_compile(SEXP, SEXP);
-SEXP ffi_net_compile(SEXP, SEXP, SEXP, SEXP);
+SEXP ffi_net_compile(SEXP, SEXP, SEXP, SEXP, SEXP);
 SEXP ffi_net_state(SEXP);
 SEXP ffi_net_restore(SEXP, SEXP);
 SEXP ffi_net_seed(SEXP, SEXP);
@@ -96,7 +96,7 @@ static const R_CallMethodDef calls[] = {
     {"ffi_net_reset_states", (DL_FUNC)&ffi_net_reset_states, 2},
     {"ffi_net_set_trainable", (DL_FUNC)&ffi_net_set_trainable, 2},
     {"ffi_check_compile", (DL_FUNC)&ffi_check_compile, 2},
-    {"ffi_net_compile", (DL_FUNC)&ffi_net_compile, 4},
+    {"ffi_net_compile", (DL_FUNC)&ffi_net_compile, 5},
     {"ffi_net_state", (DL_FUNC)&ffi_net_state, 1},
     {"ffi_net_restore", (DL_FUNC)&ffi_net_restore, 2},
     {"ffi_net_seed", (DL_FUNC)&ffi_net_seed, 2},

@@ -8,6 +8,7 @@
  * whichever task computes it. */
 #ifndef LAM_TIER
 #include "kernels/blas.h"
+#include "kernels/gemm_bf16.h"
 #include "kernels/kernels.h"
 #include "kernels/tile.h"
 
@@ -152,6 +153,10 @@ void lam_gemm_run(const lam_gemm *g)
 {
     if (g->m == 0 || g->n == 0)
         return;
+    if (g->bf16) {
+        lam_gemm_bf16(g);
+        return;
+    }
     int tier = (int)lam_tier();
     call c = {.j = {.g = g, .tiles = lam_tiles_of((lam_tier_id)tier)}, .fn = gemm_table[tier]};
     if (lam_blas_wants(g)) {

@@ -68,6 +68,7 @@ typedef struct lam_pass {
     bool training;          /* dropout, noise, batch statistics */
     bool update_state;      /* move running statistics (only ever set together with training) */
     bool carry_state;       /* a stateful layer starts where the last batch ended */
+    bool bf16;              /* lam_gemm.bf16 of the layer's products */
     bool linear;            /* leave the layer's closing activation out, forward and backward: the
                                loss takes the weighted sums themselves */
     uint64_t seed, step;    /* for lam_rng: stream LAM_STREAM_LAYER(layer->index, k) */

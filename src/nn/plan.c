@@ -351,6 +351,7 @@ static lam_pass pass_of(const trip *t)
         .training = t->run->training,
         .update_state = t->run->update_state && t->run->training,
         .carry_state = t->run->carry_state,
+        .bf16 = plan->net->bf16,
         .seed = t->run->seed,
         .step = t->run->step,
         .first_row = t->run->first_row + t->first,

@@ -169,7 +169,7 @@ static void check_threads(void)
     static const size_t shapes[][3] = {{260, 300, 301}, {5000, 300, 9}, {64, 400, 900}, {9000, 500, 2}, {650, 90, 200}};
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
         for (int form = 0; form < 3; form++) {
-            problem q = {(lam_form)form, shapes[s][0], shapes[s][2], shapes[s][1], 0, false, true, &relu, false};
+            problem q = {(lam_form)form, shapes[s][0], shapes[s][2], shapes[s][1], 0, false, true, &relu, false, false};
             size_t n_a = q.m * q.k, n_b = q.k * q.n, n_c = q.m * q.n;
             float *all = malloc((n_a + n_b + 4 * n_c + q.n) * sizeof *all);
             float *a = all, *b = a + n_a, *c = b + n_b, *y = c + n_c, *c1 = y + n_c, *y1 = c1 + n_c, *bias = y1 + n_c;

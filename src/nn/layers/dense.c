@@ -93,7 +93,8 @@ static void forward(const lam_layer *layer, const lam_pass *pass)
                              .ldc = d->units,
                              .bias = d->use_bias ? lam_w(layer, pass, 1) : NULL,
                              .act = active && !by_row ? &d->act : NULL,
-                             .y = pass->y});
+                             .y = pass->y,
+                             .bf16 = pass->bf16});
     if (active && by_row)
         lam_activation_forward(&d->act, rows, d->units, z, pass->y);
 }
@@ -124,7 +125,8 @@ static void backward(const lam_layer *layer, const lam_pass *pass)
                                  .ldb = d->units,
                                  .c = dw,
                                  .ldc = d->units,
-                                 .add = pass->add});
+                                 .add = pass->add,
+                                 .bf16 = pass->bf16});
     float *db = d->use_bias ? lam_g(layer, pass, 1) : NULL;
     if (db)
         lam_colsum(rows, d->units, dz, db, pass->add);
@@ -139,7 +141,8 @@ static void backward(const lam_layer *layer, const lam_pass *pass)
                                  .ldb = d->units,
                                  .c = pass->dx,
                                  .ldc = k,
-                                 .gate = pass->rectified ? pass->x : NULL});
+                                 .gate = pass->rectified ? pass->x : NULL,
+                                 .bf16 = pass->bf16});
 }
 
 const lam_layer_type lam_layer_dense = {
