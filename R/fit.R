@@ -339,7 +339,7 @@ train <- function(model, feed, settings, callbacks) {
     }
     before <- run$metrics
     suspendInterrupts({
-      model$epoch <- model$epoch + 1
+      assign("epoch", .subset2(model, "epoch") + 1, envir = model)
       pull_state(model)
       run$metrics <- append_logs(before, logs)
     })
@@ -347,7 +347,7 @@ train <- function(model, feed, settings, callbacks) {
     if (length(callbacks)) {
       run$metrics <- append_logs(before, run_hook(callbacks, "on_epoch_end", epoch, logs))
     }
-    if (isTRUE(model$stop_training)) {
+    if (isTRUE(.subset2(model, "stop_training"))) {
       break
     }
   }
@@ -401,9 +401,10 @@ epoch_trainer <- function(model, feed, steps, callbacks, progress) {
   stepper <- batch_stepper(model, loop, feed)
   names <- core_log_names(loop)
   endless <- !is.null(feed$next_batch)
+  measures <- length(model$compiled$own_metrics) > 0L
+  most <- if (hooks || stepper$single || measures) 1 else 1e15
   function() {
-    own <- own_metric_sums(model)
-    most <- if (hooks || stepper$single || own$active) 1 else 1e15
+    own <- if (measures) own_metric_sums(model)
     done <- 0
     logs <- list()
     while (done < steps) {
@@ -411,17 +412,17 @@ epoch_trainer <- function(model, feed, steps, callbacks, progress) {
         run_hook(callbacks, "on_train_batch_begin", done + 1, list())
       }
       report <- stepper$step(min(most, steps - done))
-      own$add(loop, report)
       done <- report[2L]
       logs <- report_logs(report, names)
-      if (own$active) {
+      if (measures) {
+        own$add(loop, report)
         logs <- c(logs, own$values())
       }
       if (hooks) {
         run_hook(callbacks, "on_train_batch_end", done, logs)
       }
       progress$update(done, logs)
-      if (report[1L] > 0 && !endless || isTRUE(model$stop_training)) {
+      if (report[1L] > 0 && !endless || isTRUE(.subset2(model, "stop_training"))) {
         break
       }
     }
