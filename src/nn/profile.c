@@ -21,6 +21,7 @@ lam_status lam_profile_new(lam_profile **out, int n_layers, lam_error *err)
         lam_free(profile);
         return status;
     }
+    profile->begun = profile->last = lam_seconds();
     profile->n_layers = n_layers;
     profile->accounts = p;
     for (size_t k = 0; k < LAM_PHASES; k++)

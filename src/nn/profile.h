@@ -41,12 +41,13 @@ typedef struct lam_profile_worker {
 
 typedef struct lam_profile {
     int n_layers;
+    double begun;                      /* when it was made */
     double last;                       /* the last reading of the clock */
     lam_account *layer[LAM_PHASES];    /* of each, n_layers accounts */
     double stage[LAM_STAGES];          /* seconds */
     double batches, samples;
     lam_profile_worker worker[LAM_MAX_THREADS];
-    lam_account *accounts;             /* the memory of all of them */
+    lam_account *accounts;             /* the memory of all accounts */
 } lam_profile;
 
 lam_status lam_profile_new(lam_profile **profile, int n_layers, lam_error *err);
