@@ -55,8 +55,9 @@
 #'   step; `summary()` gives these rows as a tibble; `as.data.frame()` all rows as a plain data frame; for `plot()` see
 #'   [plot.lamina_profile()].
 #' @section Errors:
-#' A model that is not compiled raises `lamina_error_state`, wrong arguments `lamina_error_argument`, data that do not
-#' fit the classes that [fit()][fit.lamina_model] raises for them.
+#' A model that is not compiled raises `lamina_error_state`, wrong arguments `lamina_error_argument`. Data that do not
+#' fit the model, and a loss that is not finite, raise what [fit()][fit.lamina_model] raises.
+#' @seealso [print()][print.lamina_profile] and [plot()][plot.lamina_profile] of a profile.
 #' @family model verbs
 #' @examples
 #' set.seed(1)
@@ -235,7 +236,7 @@ machine_peak <- function() {
 #' @return `print()` the profile, invisibly; `summary()` a tibble with the columns `part` (the name of a layer, or the
 #'   phase outside layers), `type`, `prepare`, `forward` and `backward` (seconds; `NA` outside layers), `seconds`, `share`,
 #'   `multiply_adds`, `gflops` and `peak_share`: see [profile_fit()].
-#' @family model verbs
+#' @family profiles
 #' @examples
 #' model <- keras_model_sequential(input_shape = 4) |> layer_dense(32, activation = "relu") |> layer_dense(3)
 #' model |> compile(loss = "mse")
@@ -325,7 +326,7 @@ profile_lines <- function(x, order) {
 profile_table <- function(rows, about) {
   unit <- step_unit(about)
   step <- unit$each / about$steps
-  digits <- max(0, min(3, 2 - floor(log10(rows$seconds[nrow(rows)] * step))))
+  digits <- max(1, min(3, 2 - floor(log10(rows$seconds[nrow(rows)] * step))))
   time <- function(seconds) ifelse(is.na(seconds) | seconds == 0, "", formatC(seconds * step, digits = digits, format = "f"))
   percent <- function(share) ifelse(is.na(share), "", sprintf("%.1f %%", 100 * share))
   lines <- align_columns(list(
@@ -351,7 +352,7 @@ profile_table <- function(rows, about) {
 #' @param method `"ggplot2"`, `"base"`, or `"auto"`: ggplot2 where it is installed.
 #' @param ... Not used.
 #' @return With ggplot2 the plot, which prints when shown; otherwise the profile, invisibly.
-#' @family model verbs
+#' @family profiles
 #' @examples
 #' model <- keras_model_sequential(input_shape = 4) |> layer_dense(32, activation = "relu") |> layer_dense(3)
 #' model |> compile(loss = "mse")

@@ -7,8 +7,10 @@
  * clock (two), so that a busy machine disturbs little.  The FMA peak is measured again beside every
  * product: a neighbour on the same core lowers both. */
 #define _GNU_SOURCE
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/alloc.h"
