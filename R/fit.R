@@ -292,7 +292,8 @@ with_loops <- function(model, feed, settings) {
 }
 
 # run: the training under way, an environment: metrics (the history so far) and finished.
-train <- function(model, feed, settings, callbacks) {
+train <- function(model, feed, settings, callbacks,
+                  progress = new_progress(settings$verbose, settings$epochs, steps, settings$initial_epoch)) {
   first_key <- choose_stream(model, settings)
   steps <- if (!is.null(feed$batches)) {
     feed$batches
@@ -306,7 +307,7 @@ train <- function(model, feed, settings, callbacks) {
     initial_epoch = settings$initial_epoch, metrics = log_names(model, feed)
   )
   run <- list2env(list(metrics = list(), finished = FALSE), parent = emptyenv())
-  progress <- new_progress(settings$verbose, settings$epochs, steps, settings$initial_epoch)
+  force(progress)
   set_callback_context(callbacks, model, params)
   model$stop_training <- FALSE
   model$resume <- TRUE # whatever ends the training early, the next one goes on from there

@@ -121,6 +121,9 @@ typedef struct lam_layer {
     unsigned flags;         /* LAM_LAYER_*; build sets them */
     size_t cache_row, cache_fixed, scratch_row, scratch_fixed; /* bytes; build sets them */
     size_t prepared;        /* bytes; build sets them */
+    double work;            /* multiply-adds a sample of forward's products; build sets it, 0 without products */
+    double work_inside;     /* of these, in products behind others of the layer: backward needs the gradients
+                               by their inputs even where dx is NULL; build sets it */
     size_t mask_in;         /* steps a sample of the mask that arrives; 0: none */
     size_t mask_out;        /* of the mask that leaves: build sets it where the layer makes one */
     int n_extra;            /* final states that can be told beside the output; build sets them */

@@ -11,6 +11,7 @@
 #define LAM_NN_PLAN_H
 
 #include "nn/net.h"
+#include "nn/profile.h"
 
 enum { LAM_LANES = 8 };
 
@@ -53,6 +54,7 @@ typedef struct lam_plan {
     float *gradient[2];
     float *grads;          /* gradients of the weights, as net->weights; NULL without backward */
     double activity_penalty; /* of the last forward pass, already divided by its rows */
+    lam_profile *profile;    /* times the passes; NULL: nobody does.  The caller's, who sets it */
     char *arena;
     size_t arena_bytes;
 } lam_plan;

@@ -87,6 +87,8 @@ static lam_status build(lam_layer *layer, lam_error *err)
     LAM_TRY(lam_attend_build(&a->attend, layer, err));
     layer->cache_row = lam_attend_cache(&a->attend);
     layer->scratch_row = lam_add(lam_mul(work_count(layer), sizeof(float)), TERMS * sizeof(double));
+    /* the shares times x; in the mode dot also x x' */
+    layer->work = (a->score_mode == DOT ? 2.0 : 1.0) * (double)a->attend.steps * (double)layer->in_count;
     lam_shape number = {0};
     if (a->use_scale)
         LAM_TRY(lam_layer_add_weight(layer, "scale", number, true, &ones, err));

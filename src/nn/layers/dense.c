@@ -47,6 +47,7 @@ static lam_status build(lam_layer *layer, lam_error *err)
     if (d->use_bias)
         LAM_TRY(lam_layer_add_weight(layer, "bias", lam_shape_1(d->units), true, &d->bias, err));
     layer->out.dim[layer->out.rank - 1] = d->units;
+    layer->work = (double)layer->in_count * (double)d->units;
 
     layer->flags = LAM_LAYER_NEEDS_X | LAM_LAYER_GATES |
                    (lam_activation_type_of(d->act.id)->needs_y ? LAM_LAYER_NEEDS_Y : 0) |

@@ -122,6 +122,10 @@ static lam_status build(lam_layer *layer, lam_error *err)
     size_t bytes = lam_mul(lam_mul(m->attend.steps, widths), sizeof(float));
     layer->cache_row = lam_add(bytes, lam_attend_cache(&m->attend));
     layer->scratch_row = lam_add(bytes, lam_mul(2, matrix_bytes(m)));
+    /* q, k and v; then the scores, the contexts and the output, which come behind these */
+    double steps = (double)m->attend.steps, key = (double)m->width[KEY], value = (double)m->width[VALUE];
+    layer->work_inside = steps * (steps * (key + value) + value * (double)lam_shape_count(&m->output));
+    layer->work = steps * (double)layer->in.dim[1] * (2 * key + value) + layer->work_inside;
     return add_weights(layer, err);
 }
 
