@@ -232,10 +232,12 @@ TEST(times_add_up_to_the_time_that_passed)
         CHECK(total(p) <= passed);
         CHECK(total(p) >= 0.99 * passed - 5e-5); /* the clock starts and stops within */
         for (int i = 0; i < p->n_layers; i++) {
-            CHECK((p->layer[LAM_PHASE_FORWARD][i].seconds > 0) == (i != 4));
-            CHECK((p->layer[LAM_PHASE_BACKWARD][i].seconds > 0) == (i != 4));
+            CHECK((p->layer[LAM_PHASE_FORWARD][i].calls > 0) == (i != 4));
+            CHECK((p->layer[LAM_PHASE_BACKWARD][i].calls > 0) == (i != 4));
             CHECK((p->layer[LAM_PHASE_PREPARE][i].calls > 0) == (net->layers[i].type->prepare != NULL));
         }
+        for (int i = 0; i < 2; i++) /* the others may be too short for a coarse clock */
+            CHECK(p->layer[LAM_PHASE_FORWARD][i].seconds > 0 && p->layer[LAM_PHASE_BACKWARD][i].seconds > 0);
         size_t parts = lam_divide_up(BATCH, plan->segment[0].part);
         CHECK_NEAR(p->layer[LAM_PHASE_FORWARD][0].calls, 2.0 * (double)parts, 0);
         CHECK_NEAR(p->layer[LAM_PHASE_FORWARD][7].calls, 2, 0);
