@@ -18,7 +18,7 @@ CFLAGS_tsan = $(O1) -g1 -fsanitize=thread
 LIBS_blas = @build/blas.libs
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 
-.PHONY: demo test install setup setup-tests core-tests san tsan check docs bench registrations clean
+.PHONY: demo test install setup setup-tests core-tests san tsan check docs bench bench-short registrations clean
 
 demo: setup
 	@sh tools/install.sh
@@ -88,7 +88,10 @@ docs:
 	@sh tools/docs.sh
 
 bench: install
-	Rscript bench/bench.R
+	Rscript bench/bench.R long
+
+bench-short: install
+	Rscript bench/bench.R short
 
 registrations:
 	@Rscript tools/make-registrations.R
