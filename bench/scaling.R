@@ -11,7 +11,8 @@
 # thread, not a measurement; its formulas are printed with it.
 #
 # Writes bench/results/<date>-scaling.csv and .png.
-quick <- "quick" %in% commandArgs(TRUE)
+args <- commandArgs(TRUE)
+quick <- "quick" %in% args
 suppressPackageStartupMessages(library(lamina))
 `.data` <- rlang::.data
 epochs <- 5
@@ -63,19 +64,32 @@ epoch_seconds <- function(model, data, batch, steps) {
   diff(begins)[-1]
 }
 
+# In a process of its own: memory that earlier models have left would be used again, and not show.
+memory_apart <- function(batch, threads) {
+  got <- system2(file.path(R.home("bin"), "Rscript"), c("bench/scaling.R", "memory", batch, threads), stdout = TRUE)
+  as.numeric(utils::tail(got, 1))
+}
+
+print_memory <- function(batch, threads) {
+  options(lamina.threads = threads)
+  model <- network(512, c(512, 512), 10)
+  data <- noise(batch, 512, 10)
+  cat(growth(function() train(model, data, batch, 1, 1)), "\n")
+}
+
 # ---- measured ------------------------------------------------------------------------------------
 
-# The data are a few batches, which an epoch goes through again and again.
+# Steps that take about a tenth of a second, of data that fit into 64 MB.
 measure_step <- function(sweep, at, threads, width, depth, batch) {
   options(lamina.threads = threads)
   sizes <- c(rep(width, depth + 1), 10)
   model <- network(width, rep(width, depth), 10)
-  data <- noise(min(8, ceiling(4096 / batch) + 1) * batch, width, 10)
-  mb <- growth(function() train(model, data, batch, 1, 1))
-  steps <- ceiling(min(400, max(2, 0.08 / (flops(sizes, batch) / 6e10 + 1e-5))))
+  wanted <- 0.08 / (flops(sizes, batch) / 6e10 + 1e-5)
+  steps <- ceiling(max(2, min(wanted, 8e6 / (batch * width))))
+  data <- noise((steps + 1) * batch, width, 10)
   one <- stats::median(epoch_seconds(model, data, batch, 1))
   took <- (epoch_seconds(model, data, batch, steps + 1) - one) / steps
-  rates(sweep, at, threads, took, flops(sizes, batch), mb)
+  rates(sweep, at, threads, took, flops(sizes, batch), if (sweep == "batch") memory_apart(batch, threads) else NA)
 }
 
 measure_rows <- function(rows, threads) {
@@ -84,7 +98,11 @@ measure_rows <- function(rows, threads) {
   data <- noise(rows, 20, 1)
   run <- function() train(model, data, 32, 1, NULL)
   run()
-  took <- vapply(seq_len(if (rows < 1e6) 5 else 3), function(i) system.time(run())[["elapsed"]], 0)
+  took <- vapply(seq_len(if (rows < 1e6) 5 else 3), function(i) {
+    begin <- Sys.time()
+    run()
+    as.numeric(difftime(Sys.time(), begin, units = "secs"))
+  }, 0)
   rates("rows", rows, threads, took, flops(c(20, 64, 32, 1), rows), NA)
 }
 
@@ -119,7 +137,8 @@ show <- function(part, title, unit) {
 
 show_memory <- function(part) {
   cat("\nMemory against batch: MB at the peak of the first step beyond what the process held before it (VmHWM - VmRSS), that\n",
-      "is buffers of all layers, gradients, Adam's slots, the weights' copies in R, and the floats made of R's data\n", sep = "")
+      "is buffers of all layers, gradients, Adam's slots, the weights' copies in R, and the floats made of R's data (one batch);\n",
+      "each in a process of its own\n", sep = "")
   one <- part[part$threads == 1, ]
   cat(sprintf("  %9d %8.1f MB with one thread, %8.1f MB with two\n", as.integer(one$at), one$mb, part$mb[part$threads == 2]), sep = "")
 }
@@ -180,7 +199,7 @@ profile_network <- function(sizes, batch, threads, steps) {
   options(lamina.threads = threads)
   outputs <- sizes[length(sizes)]
   model <- network(sizes[1], sizes[-c(1, length(sizes))], outputs)
-  data <- noise(2 * batch, sizes[1], outputs)
+  data <- noise(steps * batch, sizes[1], outputs)
   train(model, data, batch, 1, 2)
   as.data.frame(profile_fit(model, data$x, data$y, batch_size = batch, epochs = 1, steps_per_epoch = steps))
 }
@@ -192,14 +211,14 @@ step_seconds <- function(found, batch) {
 }
 
 cases <- list(
-  list(name = "784-512-512-10, batch 128", sizes = c(784, 512, 512, 10), batch = 128, steps = 200),
-  list(name = "784-512-512-10, batch 1024", sizes = c(784, 512, 512, 10), batch = 1024, steps = 40),
+  list(name = "784-512-512-10, batch 128", sizes = c(784, 512, 512, 10), batch = 128, steps = 100),
+  list(name = "784-512-512-10, batch 1024", sizes = c(784, 512, 512, 10), batch = 1024, steps = 16),
   list(name = "2048-4096-4096-1000, batch 256", sizes = c(2048, 4096, 4096, 1000), batch = 256, steps = 4)
 )
 
 explain <- function(bandwidths) {
   cat("\n16 and 64 cores, on paper\n",
-      "  This is arithmetic, not a measurement: nobody has run these networks on so many cores.\n",
+      "  This is arithmetic, not a measurement: these networks have not been run on so many cores.\n",
       "    t(p)         = serial + sum over parts of max(work / min(p, tasks), bytes / bandwidth(p)) + joins * fork_join(p)\n",
       "    speed-up     = t(1) / t(p), t(1) as measured by profile_fit() with one thread\n",
       "    serial       = loss + metrics + what R does at the end of an epoch of 60,000 rows, by its steps\n",
@@ -244,8 +263,9 @@ predict_case <- function(case, found, bandwidth, blas) {
 on_paper <- function() {
   profiles <- lapply(cases, function(case) lapply(1:2, function(threads) profile_network(case$sizes, case$batch, threads, case$steps)))
   widest <- cases[[length(cases)]]
-  bytes <- 28 * sum(utils::head(widest$sizes, -1) * widest$sizes[-1]) * widest$steps
-  bandwidths <- vapply(profiles[[length(cases)]], function(found) bytes / found$seconds[found$phase == "update"], 0)
+  bytes <- 28 * sum(utils::head(widest$sizes, -1) * widest$sizes[-1])
+  bandwidth <- function(found) bytes * found$calls[found$phase == "loss"] / found$seconds[found$phase == "update"]
+  bandwidths <- vapply(profiles[[length(cases)]], bandwidth, 0)
   explain(bandwidths / 1e9)
   for (i in seq_along(cases)) predict_case(cases[[i]], profiles[[i]], bandwidths[1], FALSE)
   predict_case(widest, profiles[[length(cases)]], bandwidths[1], TRUE)
@@ -283,6 +303,10 @@ draw <- function(results, file) {
 
 # ---- all -----------------------------------------------------------------------------------------
 
+if ("memory" %in% args) { # called by memory_apart()
+  print_memory(as.integer(args[2]), as.integer(args[3]))
+  quit("no")
+}
 cat(sprintf("%s, lamina %s, vectors %s, %d cores, %s\n", format(Sys.Date()), utils::packageVersion("lamina"), lamina_info()$isa,
             parallel::detectCores(), R.version.string))
 results <- NULL
