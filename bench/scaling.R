@@ -182,7 +182,7 @@ parts_of_step <- function(found, sizes, batch, p, blas) {
                        tasks = ifelse(weights < 131072, 1, ceiling(weights / 32768)))
   gather <- data.frame(part = "data", seconds = seconds(NA, "data"), bytes = 8 * batch * sizes[1],
                        tasks = if (batch * sizes[1] < 65536) 1 else ceiling(batch / max(1, 16384 %/% sizes[1])))
-  # R at the end of an epoch, shared out among the steps of one of 60,000 rows
+  # what R does once in a training, as if that had 60,000 rows
   rest <- seconds(NA, "loss") + seconds(NA, "metrics") + seconds(NA, "rest") * steps / (60000 / batch)
   serial <- data.frame(part = "serial", seconds = rest, bytes = 0, tasks = 1)
   rbind(do.call(rbind, lapply(seq_along(weights), layer)), update, gather, serial)
@@ -221,7 +221,7 @@ explain <- function(bandwidths) {
       "  This is arithmetic, not a measurement: these networks have not been run on so many cores.\n",
       "    t(p)         = serial + sum over parts of max(work / min(p, tasks), bytes / bandwidth(p)) + joins * fork_join(p)\n",
       "    speed-up     = t(1) / t(p), t(1) as measured by profile_fit() with one thread\n",
-      "    serial       = loss + metrics + what R does at the end of an epoch of 60,000 rows, by its steps\n",
+      "    serial       = loss + metrics + what R does in a fit() of one epoch of 60,000 rows (weights back to R), by its steps\n",
       "    work         = seconds of a part with one thread: of each product, of the optimizer for each matrix, of gathering\n",
       "                   the batch; the two products of a layer's way back are taken to be equally long\n",
       "    tasks        = as src/kernels/gemm.c cuts with p threads: 1 below 8e6 operations; at most 4 a thread and one for 3e6\n",
