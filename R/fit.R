@@ -291,7 +291,8 @@ with_loops <- function(model, feed, settings) {
   feed
 }
 
-# run: the training under way, an environment: metrics (the history so far) and finished.
+# run: the training under way, an environment: metrics (the history so far), pulled (the state in R is that of the
+# core) and finished.
 train <- function(model, feed, settings, callbacks,
                   progress = new_progress(settings$verbose, settings$epochs, steps, settings$initial_epoch)) {
   first_key <- choose_stream(model, settings)
@@ -306,13 +307,15 @@ train <- function(model, feed, settings, callbacks,
     verbose = settings$verbose, epochs = settings$epochs, steps = steps,
     initial_epoch = settings$initial_epoch, metrics = log_names(model, feed)
   )
-  run <- list2env(list(metrics = list(), finished = FALSE), parent = emptyenv())
+  run <- list2env(list(metrics = list(), pulled = FALSE, finished = FALSE), parent = emptyenv())
   force(progress)
   set_callback_context(callbacks, model, params)
   model$stop_training <- FALSE
   model$resume <- TRUE # whatever ends the training early, the next one goes on from there
   on.exit({
-    pull_state(model)
+    if (!run$pulled) {
+      pull_state(model)
+    }
     model$history <- new_history(params, run$metrics)
     progress$finish(model$history)
     if (!run$finished) {
@@ -326,6 +329,7 @@ train <- function(model, feed, settings, callbacks,
     started <- proc.time()[["elapsed"]]
     run_hook(callbacks, "on_epoch_begin", epoch, list())
     progress$epoch_begin(epoch)
+    run$pulled <- FALSE
     start_pass(model, feed$loop, feed, settings$shuffle, first_key + epoch - settings$initial_epoch)
     logs <- tryCatch(
       train_epoch(),
@@ -342,6 +346,7 @@ train <- function(model, feed, settings, callbacks,
     suspendInterrupts({
       assign("epoch", .subset2(model, "epoch") + 1, envir = model)
       pull_state(model)
+      run$pulled <- length(callbacks) == 0L # they may move weights
       run$metrics <- append_logs(before, logs)
     })
     progress$epoch_end(epoch, logs, proc.time()[["elapsed"]] - started)
@@ -353,6 +358,7 @@ train <- function(model, feed, settings, callbacks,
     }
   }
   .Call(ffi_net_finish, net_ptr(model))
+  run$pulled <- run$pulled && is.null(model$state$ema) # of wide networks the state takes a while
   run$finished <- TRUE
   model$resume <- FALSE
   run_hook(callbacks, "on_train_end", last_logs(run$metrics))

@@ -46,10 +46,9 @@ refitted <- function(fit, predict) {
 trainers <- list(
   lamina = function(w, data) {
     model <- lamina_model(w)
-    rows <- if (w$predicts) w$batch else 256
     list(
       train = function() suppressMessages(lamina::fit(model, data$x, data$y, batch_size = w$batch, epochs = w$epochs, verbose = 0)),
-      predict = function(x) stats::predict(model, x, batch_size = rows)
+      predict = function(x) stats::predict(model, x, batch_size = 256)
     )
   },
   nnet = function(w, data) {

@@ -15,6 +15,7 @@ seconds <- as.numeric(args[4])
 input <- readRDS(file.path(args[5], paste0(args[2], ".rds")))
 w <- input$workload
 data <- input$data
+if (w$loss == "mse") data$y <- data$x # an autoencoder's targets are its inputs: one object, as in fit(model, x, x)
 
 # A number of MB that Linux keeps about this process: VmRSS now, VmHWM at its peak.
 memory <- function(what) {

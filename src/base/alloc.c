@@ -4,7 +4,6 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -48,14 +47,13 @@ void *lam_alloc(size_t n, size_t size)
         return NULL;
     if (bytes > PTRDIFF_MAX - 2 * LAM_ALIGN)
         return NULL;
-    char *raw = malloc(bytes + LAM_ALIGN + sizeof(void *));
+    char *raw = calloc(1, bytes + LAM_ALIGN + sizeof(void *)); /* leaves large blocks untouched */
     if (!raw)
         return NULL;
     uintptr_t at = ((uintptr_t)raw + sizeof(void *) + LAM_ALIGN - 1) & ~(uintptr_t)(LAM_ALIGN - 1);
     void *block = (void *)at;
     ((void **)block)[-1] = raw;
     wish_large_pages(block, bytes);
-    memset(block, 0, bytes);
     atomic_fetch_add(&live, 1);
     return block;
 }

@@ -103,11 +103,11 @@ static void cut(job *j, size_t vectors)
         size_t wide = vectors / VECTORS_PER_TASK;
         if (by_rows)
             j->row_cuts = threads;
-        else
+        else if (wide > threads)
             wide = wide / threads * threads; /* as much for each thread */
         j->col_cuts = lam_most(lam_least(wide, tasks / j->row_cuts), 1);
         if (j->row_cuts * j->col_cuts < threads)
-            j->row_cuts = lam_most(lam_least(threads, g->m / ROWS_PER_TASK), 1);
+            j->row_cuts = lam_most(lam_least(lam_divide_up(threads, j->col_cuts), g->m / ROWS_PER_TASK), j->row_cuts);
     }
     j->row_cuts = lam_most(j->row_cuts, lam_divide_up(g->m, ROWS_AT_MOST));
 }
