@@ -1,65 +1,174 @@
-# lamina beside its peers: samples per second in training, all in one run.
+# lamina beside its peers: training and prediction, all in one run.
 #
-#   Rscript bench/bench.R [rounds = 3] [seconds = 2] [workloads = W1,W2,W3,W4,W5,W6,W6g,W7] [packages = all]
+#   Rscript bench/bench.R [form=long|short] [rounds=3] [seconds=2] [workloads=W1,W2,...] [packages=lamina,torch,...]
+#                         [results=bench/results]
 #
-# A workload with a p behind it (W4p) is prediction at batches of 256 rows. seconds = 0 trains one whole
-# epoch, for the peak of memory.
-# Each round runs every package once for every workload and thread count, so that a busy neighbour hits
-# all alike; the table shows the median over the rounds, the range, and lamina's ratio.
-# torch-last is PyTorch with the channels last in memory; torch-openmp and torch-last-openmp run it on
-# the OpenMP build of OpenBLAS, whose folder is LAMINA_BENCH_OPENMP (Debian: libopenblas0-openmp).
-# Peers: PyTorch and scikit-learn (Debian: python3-torch, python3-sklearn), and the R packages nnet,
-# ANN2, RSNNS and deepnet where they are installed; absent ones are named and passed over.
-# nnet trains one hidden layer on the whole batch by BFGS, RSNNS one row at a time: neither is the
-# same work as mini-batches, which is why they are listed by themselves.
+# Long takes about 40 minutes on two cores, short (one round, fewer rows, fewer forms of peers) less than five.
+# Each round runs every package once for every workload and thread count, each time in a fresh process and in
+# an order that moves on from round to round, so that a busy neighbour hits all alike.  A process warms up by a run
+# of fixed length, whose loss shows how well the package learns, and repeats that run for `seconds`; its figure is
+# the median of its runs, and the table shows the median over the processes.  See bench/report.R for the
+# columns, bench/packages.R for what each package is set to.  Absent packages are named and passed over.
+#
+# The results are <results>/<date>-<cpu>.csv, .md and .png, written anew after each round.
 
-args <- commandArgs(TRUE)
-rounds <- if (length(args) >= 1) as.integer(args[1]) else 3L
-seconds <- if (length(args) >= 2) as.numeric(args[2]) else 2
-chosen <- if (length(args) >= 3) strsplit(args[3], ",")[[1]] else c("W1", "W2", "W3", "W4", "W5", "W6", "W6g", "W7")
-packages <- if (length(args) >= 4) strsplit(args[4], ",")[[1]] else {
-  c("lamina", "torch", "torch-last", "torch-openmp", "torch-last-openmp", "sklearn", "ANN2", "RSNNS", "deepnet", "nnet")
+source("bench/workloads.R")
+source("bench/packages.R")
+source("bench/report.R")
+
+arguments <- function(defaults) {
+  given <- strsplit(commandArgs(TRUE), "=", fixed = TRUE)
+  unknown <- setdiff(vapply(given, `[`, "", 1), names(defaults))
+  if (length(unknown)) stop("unknown argument: ", paste(unknown, collapse = ", "), "; known are ", paste(names(defaults), collapse = ", "))
+  for (pair in given) defaults[[pair[1]]] <- pair[2]
+  defaults
+}
+args <- arguments(list(form = "long", rounds = "", seconds = "", workloads = paste(names(workloads), collapse = ","),
+                       packages = paste(settings$package, collapse = ","), results = "bench/results"))
+form <- match.arg(args$form, c("long", "short"))
+short <- form == "short"
+default <- function(given, otherwise) if (nzchar(given)) as.numeric(given) else otherwise
+rounds <- default(args$rounds, if (short) 1 else 3)
+seconds <- default(args$seconds, if (short) 0.3 else 2)
+chosen <- strsplit(args$workloads, ",")[[1]]
+packages <- strsplit(args$packages, ",")[[1]]
+stopifnot(chosen %in% names(workloads), packages %in% settings$package)
+
+# Peers are told the processor; lamina finds the machine as a user does.
+Sys.unsetenv(c("OPENBLAS_CORETYPE", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"))
+
+output_of <- function(command, args, env = character(), timeout = 60) {
+  suppressWarnings(system2(command, args, stdout = TRUE, stderr = FALSE, env = env, timeout = timeout))
+}
+imports <- function(module) function(python) length(output_of(python, c("-c", shQuote(paste0("import ", module, "; print(1)"))))) == 1
+# Debian's Python may stand behind another one on the path, which has none of the packages.
+pythons <- c("python3", "/usr/bin/python3")
+python3 <- c(Filter(imports("torch"), pythons), Filter(imports("numpy"), pythons))[1]
+
+openmp <- Sys.getenv("LAMINA_BENCH_OPENMP", c(Sys.glob("/usr/lib/*/openblas-openmp"), "")[1])
+
+present <- function(package) {
+  if (grepl("-openmp$", package)) {
+    nzchar(openmp) && present("torch")
+  } else if (package %in% python_packages) {
+    !is.na(python3) && imports(if (package == "sklearn") "sklearn" else "torch")(python3)
+  } else {
+    requireNamespace(package, quietly = TRUE)
+  }
 }
 
-# The first Python that has NumPy: Debian's may stand behind another one on the path.
-has_numpy <- function(python) suppressWarnings(system2(python, c("-c", shQuote("import numpy")), stdout = FALSE, stderr = FALSE)) == 0
-python3 <- Find(has_numpy, c("python3", "/usr/bin/python3"))
+# Which package runs which workload; what the short form leaves out has been tried to be slower or much the same.
+able <- function(package, name, threads) {
+  w <- workloads[[name]]
+  pictures <- length(w$shape) == 3
+  classic <- package %in% c("nnet", "RSNNS", "neuralnet", "ANN2", "deepnet")
+  small <- prod(w$shape) <= 100
+  all(
+    !(classic || package == "sklearn") || !is.null(hidden_units(w)),
+    !(package %in% c("nnet", "RSNNS", "neuralnet")) || small,
+    !(package %in% one_thread) || threads == 1,
+    !classic || name != "W8", # minutes a run
+    !grepl("-last", package) || pictures && !w$predicts,
+    package != "torch-loader" || !w$predicts,
+    !grepl("^torchscript", package) || w$predicts,
+    package != "torch-openmp" || !w$predicts,
+    package != "torchscript-openmp" || !small,
+    !short || !classic || threads == 1 && name != "W9-W3",
+    !short || !grepl("-openmp", package) || threads == 2 && prod(w$shape) > 100,
+    !short || package != "torch-loader" || threads == 1 && name %in% c("W1", "W2", "W3")
+  )
+}
 
-# Samples per second and the MB that training adds at its peak; NA where the package cannot do it.
-rate <- function(package, workload, threads) {
-  openmp <- if (grepl("-openmp$", package)) Sys.getenv("LAMINA_BENCH_OPENMP")
-  package <- sub("-openmp$", "", package)
-  python <- package %in% c("torch", "torch-last", "sklearn")
-  if (identical(openmp, "") || (python && is.null(python3))) return(c(NA_real_, NA_real_))
+planned <- function(packages) {
+  runs <- expand.grid(threads = 1:2, package = packages, workload = chosen, stringsAsFactors = FALSE)
+  runs[mapply(able, runs$package, runs$workload, runs$threads), ]
+}
+
+cpu_field <- function(field) {
+  lines <- tryCatch(readLines("/proc/cpuinfo"), error = function(e) character())
+  sub(".*: *", "", grep(paste0("^", field, "\\s*:"), lines, value = TRUE)[1])
+}
+
+python_env <- function(threads, core) {
+  c(paste0(c("OMP_NUM_THREADS=", "OPENBLAS_NUM_THREADS="), threads), if (nzchar(core)) paste0("OPENBLAS_CORETYPE=", core))
+}
+
+# GF/s of a product; NA where it is wrong or there is no Python with NumPy.
+sgemm <- function(threads, core) {
+  if (is.na(python3)) return(NA_real_)
+  out <- utils::tail(output_of(python3, c("bench/peers.py", "sgemm", threads), python_env(threads, core)), 1)
+  got <- suppressWarnings(as.numeric(strsplit(c(out, "NA NA")[1], " ")[[1]]))
+  if (isTRUE(got[2] == 1)) got[1] else NA_real_
+}
+
+# An OpenBLAS older than the processor falls back to slow code unless told a processor that it knows.  The
+# names are those that the processor's flags allow; the fastest one is for all peers.
+core_types <- function() {
+  flags <- strsplit(cpu_field("flags"), " ")[[1]]
+  has <- function(...) all(c(...) %in% flags)
+  cores <- c("", if (has("avx2", "fma")) "HASWELL", if (has("avx512f", "avx512dq", "avx512bw", "avx512vl")) "SKYLAKEX",
+             if (has("avx512_bf16")) "COOPERLAKE")
+  stats::setNames(vapply(cores, function(core) max(c(sgemm(1, core), sgemm(1, core))), 0), cores)
+}
+
+# The processor's peak in GF/s, by a small C program; NA where it does not compile.
+peak_program <- function(folder) {
+  program <- file.path(folder, "peak")
+  compile <- function(flags) {
+    output_of("cc", c("-std=gnu11", "-O2", flags, "-Isrc", "bench/peak.c", Sys.glob("src/base/*.c"), "-lm", "-lpthread", "-o", program))
+    file.exists(program)
+  }
+  if (compile("-march=native") || compile("-mcpu=native") || compile(character())) program
+}
+fma_peak <- function(program, threads) if (is.null(program)) NA_real_ else as.numeric(output_of(program, c("fma", threads)))
+
+# One process: samples per second, runs, MB, loss, accuracy, loss of chance.
+measure <- function(package, workload, threads, folder, core) {
+  base <- sub("-openmp$", "", package)
+  python <- base %in% python_packages
+  env <- if (package != "lamina") python_env(threads, core)
+  if (base != package) env <- c(env, paste0("LD_LIBRARY_PATH=", openmp))
   command <- if (python) python3 else file.path(R.home("bin"), "Rscript")
-  script <- c(if (python) "bench/peers.py" else c("--no-save", "bench/train.R"))
-  env <- c(paste0(c("OMP_NUM_THREADS=", "OPENBLAS_NUM_THREADS="), threads), if (!is.null(openmp)) paste0("LD_LIBRARY_PATH=", openmp))
-  out <- suppressWarnings(system2(command, c(script, package, workload, threads, seconds), stdout = TRUE, stderr = FALSE, env = env, timeout = 120))
+  script <- if (python) "bench/peers.py" else c("--no-save", "bench/train.R")
+  out <- output_of(command, c(script, base, workload, threads, seconds, folder), env, timeout = 300)
   numbers <- suppressWarnings(as.numeric(strsplit(utils::tail(c("absent", out), 1), " ")[[1]]))
-  c(numbers, NA_real_)[1:2]
+  stats::setNames(numbers[1:6], c("speed", "runs", "memory", "loss", "accuracy", "chance"))
 }
 
-show <- function(part, workload, threads) {
-  part <- part[part$threads == threads & !is.na(part$median), ]
-  ours <- part$median[part$package == "lamina"]
-  cat(sprintf("\n%s, %d thread%s\n", workload, threads, if (threads > 1) "s" else ""))
-  cat(sprintf("  %-17s %12s samples/s  (%s to %s)   lamina is %.2f times as fast; %.0f MB\n", part$package,
-              format(round(part$median), big.mark = ","), format(round(part$low), big.mark = ","),
-              format(round(part$high), big.mark = ","), ours / part$median, part$memory), sep = "")
+# The runs of a workload in the order of this round: nobody always goes first.
+rotated <- function(runs, round) {
+  by <- (round - 1) * ceiling(nrow(runs) / rounds) + match(runs$workload[1], names(workloads))
+  runs[(seq_len(nrow(runs)) + by - 1) %% nrow(runs) + 1, ]
 }
 
-cat(sprintf("%s, %d rounds of %g s\n", format(Sys.Date()), rounds, seconds))
-print(lamina::lamina_info())
-for (workload in chosen) {
-  runs <- expand.grid(package = packages, threads = 1:2, stringsAsFactors = FALSE)
-  measured <- replicate(rounds, mapply(rate, runs$package, workload, runs$threads))
-  rates <- matrix(measured[1, , ], ncol = rounds)
-  runs$memory <- apply(matrix(measured[2, , ], ncol = rounds), 1, max)
-  runs$median <- apply(rates, 1, stats::median)
-  runs$low <- apply(rates, 1, min)
-  runs$high <- apply(rates, 1, max)
-  show(runs, workload, 1)
-  show(runs, workload, 2)
-  absent <- packages[tapply(runs$median, factor(runs$package, packages), function(v) all(is.na(v)))]
-  if (length(absent)) cat("absent, or not able to train this network:", paste(absent, collapse = ", "), "\n")
+one_round <- function(runs, round, folder, core) {
+  do.call(rbind, lapply(split(runs, factor(runs$workload, chosen)), function(part) {
+    part <- rotated(part, round)
+    got <- t(mapply(measure, part$package, part$workload, part$threads, MoreArgs = list(folder = folder, core = core)))
+    cat(sprintf("round %d %-6s %-18s %d: %s samples/s\n", round, part$workload, part$package, part$threads,
+                format(round(got[, "speed"]), big.mark = ",")), sep = "")
+    cbind(part, got, round = round)
+  }))
 }
+
+bench <- function() {
+  folder <- tempfile("bench")
+  dir.create(folder)
+  on.exit(unlink(folder, recursive = TRUE))
+  absent <- Filter(Negate(present), packages)
+  runs <- planned(setdiff(packages, absent))
+  for (name in chosen) write_workload(workloads[[name]], name, form, folder)
+  cores <- core_types()
+  core <- if (all(is.na(cores))) "" else names(which.max(cores))
+  program <- peak_program(folder)
+  measured <- peaks <- NULL
+  for (round in seq_len(rounds)) {
+    peaks <- rbind(peaks, data.frame(threads = 1:2, fma = c(fma_peak(program, 1), fma_peak(program, 2)), sgemm = c(sgemm(1, core), sgemm(2, core))))
+    measured <- rbind(measured, one_round(runs, round, folder, core))
+    about <- list(form = form, rounds = round, seconds = seconds, absent = absent, cores = cores, core = core, cpu = cpu_field("model name"),
+                  model = paste(cpu_field("cpu family"), cpu_field("model"), sep = "-"), peaks = stats::aggregate(cbind(fma, sgemm) ~ threads, peaks, max, na.action = stats::na.pass),
+                  python = if (!is.na(python3)) output_of(python3, c("bench/peers.py", "versions")) else "no Python")
+    report(measured, about, args$results)
+  }
+}
+bench()

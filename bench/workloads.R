@@ -1,107 +1,148 @@
-# The networks that are timed, and how each R package trains them.  A trainer is a function of a
-# workload and its name that returns function() <one epoch>; NULL: the package cannot train this network.
+# The networks that are timed: layers, data, and how many operations a sample takes.
+#
+# A network is a list of layers that R packages and bench/peers.py build from, so that its shape stands once.
+# rows and epochs: of one timed run, in the long and in the short form.  A run has few rows where a
+# step is long; what the whole data of a course would take follows from samples per second.
+# predicts: prediction by another workload's network, `batch` rows a call.
+
+dense <- function(units, activation) list(kind = "dense", units = units, activation = activation)
+conv <- function(filters, padding = "valid", activation = "relu") {
+  list(kind = "conv", units = filters, padding = padding, activation = activation) # 3 x 3, and a bias
+}
+conv_norm <- function(filters) list(kind = "conv_norm", units = filters) # 3 x 3 same, batch normalization, relu
+dropout <- function(rate) list(kind = "dropout", rate = rate)
+pool <- list(kind = "pool") # the largest of 2 x 2
+flat <- list(kind = "flatten")
+embedding <- function(tokens, units) list(kind = "embedding", tokens = tokens, units = units)
+recurrent <- function(kind, units) list(kind = kind, units = units)
+
+workload <- function(shape, layers, batch, optimizer, rate, rows, epochs = c(1, 1)) {
+  last <- layers[[length(layers)]]
+  loss <- if (last$activation == "softmax") "classes" else if (last$units == 1) "two" else "mse"
+  list(shape = shape, layers = layers, batch = batch, optimizer = optimizer, rate = rate, loss = loss, outputs = last$units,
+       rows = stats::setNames(rows, c("long", "short")), epochs = stats::setNames(epochs, c("long", "short")), predicts = FALSE)
+}
+
+text <- function(cell) {
+  workload(80, list(embedding(10000, 128), recurrent(cell, 128), dense(1, "sigmoid")), 32, "adam", 1e-3, c(2496, 480))
+}
 
 workloads <- list(
-  W1 = list(n = 1890, d = 1, hidden = c(16, 32), outputs = 2, batch = 10, optimizer = "adam", rate = 1e-4, dropout = 0),
-  W2 = list(n = 20000, d = 100, hidden = c(64, 32), outputs = 1, batch = 32, optimizer = "adam", rate = 1e-3, dropout = 0),
-  W3 = list(n = 60000, d = 784, hidden = c(512, 512), outputs = 10, batch = 128, optimizer = "rmsprop", rate = 1e-3, dropout = 0.2),
-  W4 = list(n = 12000, d = c(28, 28, 1), outputs = 10, batch = 128, optimizer = "adam", rate = 1e-3, part = 2560),
-  W5 = list(n = 5000, d = c(32, 32, 3), outputs = 10, batch = 64, optimizer = "adam", rate = 1e-3, part = 1280),
-  W6 = list(n = 2500, d = 80, tokens = 10000, outputs = 1, batch = 32, optimizer = "adam", rate = 1e-3),
-  W6g = list(n = 2500, d = 80, tokens = 10000, outputs = 1, batch = 32, optimizer = "adam", rate = 1e-3),
-  W7 = list(n = 60000, d = 784, hidden = c(128, 64, 32, 64, 128), outputs = 784, batch = 256, optimizer = "adam", rate = 1e-3, dropout = 0)
+  W1 = workload(1, list(dense(16, "relu"), dense(32, "relu"), dense(2, "softmax")), 10, "adam", 1e-4, c(1890, 1890), c(30, 5)),
+  W2 = workload(100, list(dense(64, "relu"), dense(32, "relu"), dense(1, "sigmoid")), 32, "adam", 1e-3, c(10000, 5000), c(5, 2)),
+  W3 = workload(784, list(dense(512, "relu"), dropout(0.2), dense(512, "relu"), dropout(0.2), dense(10, "softmax")),
+                128, "rmsprop", 1e-3, c(12800, 2560), c(2, 1)),
+  W4 = workload(c(28, 28, 1), list(conv(32), conv(64), pool, dropout(0.25), flat, dense(128, "relu"), dropout(0.5), dense(10, "softmax")),
+                128, "adam", 1e-3, c(2560, 768)),
+  W5 = workload(c(32, 32, 3), list(conv_norm(32), conv_norm(32), pool, conv_norm(64), conv_norm(64), pool, conv_norm(128), conv_norm(128),
+                                   pool, flat, dense(128, "relu"), dense(10, "softmax")),
+                64, "adam", 1e-3, c(1280, 448)),
+  W6 = text("lstm"),
+  W6g = text("gru"),
+  W7 = workload(784, c(lapply(c(128, 64, 32, 64, 128), dense, "relu"), list(dense(784, "sigmoid"))), 256, "adam", 1e-3, c(12800, 5120)),
+  W8 = workload(2048, list(dense(4096, "relu"), dense(4096, "relu"), dense(1000, "softmax")), 256, "sgd", 0.1, c(2560, 768))
 )
+prediction <- function(of, batch, rows) {
+  w <- workloads[[of]]
+  w$predicts <- TRUE
+  w$batch <- batch
+  w$rows[] <- rows
+  w$epochs[] <- 1
+  w
+}
+workloads <- c(workloads, list(
+  "W9-1" = prediction("W1", 1, 500), "W9-10" = prediction("W1", 10, 5000),
+  "W9-W3" = prediction("W3", 256, 2560), "W9-W4" = prediction("W4", 256, 1280)
+))
 
-# The layers between input and output, of lamina.
-hidden_layers <- list(
-  W4 = function(model) {
-    model |>
-      lamina::layer_conv_2d(32, c(3, 3), activation = "relu") |>
-      lamina::layer_conv_2d(64, c(3, 3), activation = "relu") |>
-      lamina::layer_max_pooling_2d(c(2, 2)) |>
-      lamina::layer_dropout(0.25) |>
-      lamina::layer_flatten() |>
-      lamina::layer_dense(128, activation = "relu") |>
-      lamina::layer_dropout(0.5)
-  },
-  W5 = function(model) {
-    for (filters in c(32, 64, 128)) {
-      for (k in 1:2) {
-        lamina::layer_conv_2d(model, filters, c(3, 3), padding = "same", use_bias = FALSE)
-        lamina::layer_batch_normalization(model)
-        lamina::layer_activation(model, "relu")
-      }
-      lamina::layer_max_pooling_2d(model, c(2, 2))
-    }
-    model |> lamina::layer_flatten() |> lamina::layer_dense(128, activation = "relu")
-  },
-  W6 = function(model) model |> lamina::layer_embedding(10000, 128) |> lamina::layer_lstm(128),
-  W6g = function(model) model |> lamina::layer_embedding(10000, 128) |> lamina::layer_gru(128)
-)
-
-lamina_model <- function(w, name) {
-  model <- lamina::keras_model_sequential(input_shape = w$d)
-  if (!is.null(hidden_layers[[name]])) {
-    hidden_layers[[name]](model)
-  }
-  for (units in w$hidden) {
-    lamina::layer_dense(model, units, activation = "relu")
-    if (w$dropout > 0) lamina::layer_dropout(model, w$dropout)
-  }
-  autoencoder <- w$outputs == prod(w$d)
-  lamina::layer_dense(model, w$outputs, activation = if (w$outputs == 1 || autoencoder) "sigmoid" else "softmax")
-  optimizer <- if (w$optimizer == "adam") lamina::optimizer_adam(w$rate) else lamina::optimizer_rmsprop(w$rate)
-  loss <- if (autoencoder) "mse" else if (w$outputs == 1) "binary_crossentropy" else "sparse_categorical_crossentropy"
-  lamina::compile(model, optimizer, loss)
+hidden_units <- function(w) {
+  kinds <- vapply(w$layers, `[[`, "", "kind")
+  if (!all(kinds %in% c("dense", "dropout"))) return(NULL)
+  units <- vapply(w$layers[kinds == "dense"], `[[`, 0, "units")
+  units[-length(units)]
 }
 
-simulate <- function(w, n = w$n) {
+# The multiply-adds of a layer on one sample of this shape, and the shape that it gives.
+work <- function(layer, shape) {
+  windows <- function(shape, cut) list(adds = prod(shape[1:2] - cut) * 9 * shape[3] * layer$units, shape = c(shape[1:2] - cut, layer$units))
+  gates <- function(n) list(adds = shape[1] * n * layer$units * (shape[2] + layer$units), shape = layer$units)
+  switch(layer$kind,
+    dense = list(adds = shape * layer$units, shape = layer$units),
+    conv = windows(shape, if (layer$padding == "valid") 2 else 0),
+    conv_norm = windows(shape, 0),
+    lstm = gates(4),
+    gru = gates(3),
+    embedding = list(adds = 0, shape = c(shape, layer$units)),
+    pool = list(adds = 0, shape = c(shape[1:2] / 2, shape[3])),
+    flatten = list(adds = 0, shape = prod(shape)),
+    list(adds = 0, shape = shape)
+  )
+}
+
+# Floating point operations per sample.  A multiply-add is two; training has three products for each product
+# (forward, gradient of the input, of the weights), the first layer no gradient of its input.  Convolutions count as
+# written down: a faster algorithm can so go beyond the processor's peak.
+flops <- function(w) {
+  shape <- w$shape
+  adds <- numeric()
+  for (layer in w$layers) {
+    done <- work(layer, shape)
+    adds <- c(adds, done$adds)
+    shape <- done$shape
+  }
+  if (w$predicts) 2 * sum(adds) else 6 * sum(adds) - 2 * adds[1]
+}
+
+# Data that can be learned: each class has a middle, and rows are a share of it and a share of noise.  An
+# autoencoder has 10 such classes to find; tokens of a text are drawn from one half of the vocabulary more often.
+simulate <- function(w, n) {
   set.seed(1)
-  x <- array(runif(n * prod(w$d)), c(n, w$d))
-  if (!is.null(w$tokens)) x <- floor(x * w$tokens)
-  list(x = x, y = if (w$outputs == prod(w$d)) x else sample.int(max(w$outputs, 2), n, replace = TRUE) - 1L)
+  classes <- if (w$loss == "mse") 10 else max(w$outputs, 2)
+  y <- sample.int(classes, n, replace = TRUE)
+  d <- prod(w$shape)
+  noise <- matrix(stats::runif(n * d), n)
+  middles <- if (d == 1) matrix((seq_len(classes) - 0.5) / classes) else matrix(stats::runif(classes * d), classes)
+  x <- if (w$layers[[1]]$kind == "embedding") {
+    floor((noise + (y == 2) * (matrix(stats::runif(n * d), n) < 0.2) * (1 - noise) / 2) * 10000)
+  } else if (d == 100) {
+    mixed_columns(0.75 * noise + 0.25 * middles[y, ])
+  } else {
+    share <- if (d == 1) 0.25 else 0.6 # where there are few steps, few must be enough
+    (1 - share) * noise + share * middles[y, , drop = FALSE]
+  }
+  list(x = array(x, c(n, w$shape)), y = if (w$loss == "mse") x else y - 1L)
 }
 
-one_hot <- function(w, y) if (w$outputs == 1) matrix(as.double(y)) else outer(y, seq_len(w$outputs) - 1L, "==") * 1
+# Six numbers; the other columns are the levels of ten factors, ones and zeros.
+mixed_columns <- function(x) {
+  factors <- split(7:100, (0:93) %/% 10)
+  for (columns in factors) x[, columns] <- diag(length(columns))[ceiling(x[, columns[1]] * length(columns)), ]
+  x
+}
 
-trainers <- list( # part: as many of the samples are timed
-  lamina = function(w, name) {
-    n <- if (w$predicts) 2560 else min(w$n, w$part)
-    data <- simulate(w, n)
-    model <- lamina_model(w, name)
-    epochs <- if (is.null(w$hidden)) 1 else if (w$n < 5000) 30 else 5
-    train <- function() suppressMessages(lamina::fit(model, data$x, data$y, batch_size = w$batch, epochs = epochs, verbose = 0))
-    predict_all <- function() stats::predict(model, data$x, batch_size = 256)
-    if (w$predicts) list(samples = n, run = predict_all) else list(samples = n * epochs, run = train)
-  },
-  nnet = function(w, name) { # one hidden layer, whole batch, BFGS: the nearest it has
-    if (w$d * w$hidden[1] > 1e4) return(NULL)
-    n <- min(w$n, 2000)
-    data <- simulate(w, n)
-    y <- one_hot(w, data$y)
-    list(samples = n * 30, run = function() nnet::nnet(
-      data$x, y, size = w$hidden[1], maxit = 30, trace = FALSE, softmax = w$outputs > 1, entropy = w$outputs == 1, MaxNWts = 1e5
-    ))
-  },
-  ANN2 = function(w, name) {
-    n <- min(w$n, if (w$d > 500) 1280 else 10000)
-    data <- simulate(w, n)
-    list(samples = n * 2, run = function() utils::capture.output(ANN2::neuralnetwork(
-      data$x, data$y, hidden.layers = w$hidden, optim.type = w$optimizer, learn.rates = w$rate, n.epochs = 2,
-      batch.size = w$batch, val.prop = 0, activ.functions = "relu", standardize = FALSE, verbose = FALSE
-    )))
-  },
-  RSNNS = function(w, name) { # one row at a time
-    if (w$d > 500) return(NULL)
-    data <- simulate(w, min(w$n, 2000))
-    y <- one_hot(w, data$y)
-    list(samples = nrow(y) * 20, run = function() RSNNS::mlp(data$x, y, size = w$hidden, maxit = 20, learnFuncParams = 0.01))
-  },
-  deepnet = function(w, name) {
-    data <- simulate(w, min(w$n, if (w$d > 500) 1280 else 2000))
-    y <- one_hot(w, data$y)
-    list(samples = nrow(y) * 3, run = function() utils::capture.output(deepnet::nn.train(
-      data$x, y, hidden = w$hidden, batchsize = w$batch, numepochs = 3, output = "sigm"
-    )))
-  }
-)
+# For R and Python the same: network, data.  Python's numbers are single precision, a sample's beside each other.
+write_workload <- function(w, name, form, folder) {
+  w$rows <- w$rows[[form]]
+  w$epochs <- w$epochs[[form]]
+  data <- simulate(w, w$rows)
+  saveRDS(list(workload = w, data = data), file.path(folder, paste0(name, ".rds")), compress = FALSE)
+  layers <- vapply(w$layers, function(layer) paste(c("layer", unlist(layer)), collapse = " "), "")
+  head <- sprintf("%s %s", c("rows", "epochs", "batch", "rate", "optimizer", "loss", "outputs", "predicts"),
+                  c(w$rows, w$epochs, w$batch, w$rate, w$optimizer, w$loss, w$outputs, as.integer(w$predicts)))
+  writeLines(c(head, paste(c("shape", w$shape), collapse = " "), layers), file.path(folder, paste0(name, ".txt")))
+  by_sample <- aperm(data$x, rev(seq_along(dim(data$x))))
+  writeBin(as.vector(by_sample), file.path(folder, paste0(name, ".x")), size = 4)
+  if (w$loss != "mse") writeBin(data$y, file.path(folder, paste0(name, ".y")), size = 4)
+}
+
+# How well a network learned: crossentropy and share of right classes, or the mean squared error.  Outputs
+# that are no probabilities are made such.  `chance` is what a network that looks at nothing reaches.
+score <- function(w, output, y) {
+  output <- matrix(as.double(unlist(output)), NROW(output))
+  if (w$loss == "mse") return(c(loss = mean((output - y)^2), accuracy = NA, chance = mean((y - mean(y))^2)))
+  if (w$loss == "two" && ncol(output) == 1) output <- cbind(1 - output, output)
+  p <- pmin(pmax(output, 1e-7), 1)
+  p <- p / rowSums(p)
+  right <- max.col(p, "first") == y + 1
+  c(loss = -mean(log(p[cbind(seq_along(y), y + 1)])), accuracy = mean(right), chance = log(ncol(p)))
+}
