@@ -292,7 +292,8 @@ with_loops <- function(model, feed, settings) {
 }
 
 # run: the training under way, an environment: metrics (the history so far) and finished.
-train <- function(model, feed, settings, callbacks) {
+train <- function(model, feed, settings, callbacks,
+                  progress = new_progress(settings$verbose, settings$epochs, steps, settings$initial_epoch)) {
   first_key <- choose_stream(model, settings)
   steps <- if (!is.null(feed$batches)) {
     feed$batches
@@ -306,7 +307,7 @@ train <- function(model, feed, settings, callbacks) {
     initial_epoch = settings$initial_epoch, metrics = log_names(model, feed)
   )
   run <- list2env(list(metrics = list(), finished = FALSE), parent = emptyenv())
-  progress <- new_progress(settings$verbose, settings$epochs, steps, settings$initial_epoch)
+  force(progress)
   set_callback_context(callbacks, model, params)
   model$stop_training <- FALSE
   model$resume <- TRUE # whatever ends the training early, the next one goes on from there
@@ -320,13 +321,14 @@ train <- function(model, feed, settings, callbacks) {
   })
 
   run_hook(callbacks, "on_train_begin", list())
+  train_epoch <- epoch_trainer(model, feed, steps, callbacks, progress)
   for (epoch in seq(settings$initial_epoch, settings$epochs)) {
     started <- proc.time()[["elapsed"]]
     run_hook(callbacks, "on_epoch_begin", epoch, list())
     progress$epoch_begin(epoch)
     start_pass(model, feed$loop, feed, settings$shuffle, first_key + epoch - settings$initial_epoch)
     logs <- tryCatch(
-      train_epoch(model, feed, steps, callbacks, progress),
+      train_epoch(),
       lamina_error_numeric = function(e) exploded(e, epoch, model, callbacks)
     )
     if (is.null(logs)) {
@@ -338,13 +340,15 @@ train <- function(model, feed, settings, callbacks) {
     }
     before <- run$metrics
     suspendInterrupts({
-      model$epoch <- model$epoch + 1
+      assign("epoch", .subset2(model, "epoch") + 1, envir = model)
       pull_state(model)
       run$metrics <- append_logs(before, logs)
     })
     progress$epoch_end(epoch, logs, proc.time()[["elapsed"]] - started)
-    run$metrics <- append_logs(before, run_hook(callbacks, "on_epoch_end", epoch, logs))
-    if (isTRUE(model$stop_training)) {
+    if (length(callbacks)) {
+      run$metrics <- append_logs(before, run_hook(callbacks, "on_epoch_end", epoch, logs))
+    }
+    if (isTRUE(.subset2(model, "stop_training"))) {
       break
     }
   }
@@ -390,32 +394,41 @@ start_pass <- function(model, loop, feed, shuffle = FALSE, key = 1) {
   }
 }
 
-# One epoch of training; the epoch's logs.
-train_epoch <- function(model, feed, steps, callbacks, progress) {
+# A function that trains for one epoch and gives its logs.  Epochs of small data take less time than a
+# few calls in R: what is the same for all is worked out here, once.
+epoch_trainer <- function(model, feed, steps, callbacks, progress) {
   loop <- feed$loop
   hooks <- has_hook(callbacks, "on_train_batch_begin") || has_hook(callbacks, "on_train_batch_end")
   stepper <- batch_stepper(model, loop, feed)
-  own <- own_metric_sums(model)
-  most <- if (hooks || stepper$single || own$active) 1 else 1e15
-  done <- 0
-  logs <- list()
-  while (done < steps) {
-    if (hooks) {
-      run_hook(callbacks, "on_train_batch_begin", done + 1, list())
+  names <- core_log_names(loop)
+  endless <- !is.null(feed$next_batch)
+  measures <- length(model$compiled$own_metrics) > 0L
+  most <- if (hooks || stepper$single || measures) 1 else 1e15
+  function() {
+    own <- if (measures) own_metric_sums(model)
+    done <- 0
+    logs <- list()
+    while (done < steps) {
+      if (hooks) {
+        run_hook(callbacks, "on_train_batch_begin", done + 1, list())
+      }
+      report <- stepper$step(min(most, steps - done))
+      done <- report[2L]
+      logs <- report_logs(report, names)
+      if (measures) {
+        own$add(loop, report)
+        logs <- c(logs, own$values())
+      }
+      if (hooks) {
+        run_hook(callbacks, "on_train_batch_end", done, logs)
+      }
+      progress$update(done, logs)
+      if (report[1L] > 0 && !endless || isTRUE(.subset2(model, "stop_training"))) {
+        break
+      }
     }
-    report <- stepper$step(min(most, steps - done))
-    own$add(loop, report)
-    done <- report[2L]
-    logs <- c(report_logs(loop, report), own$values())
-    if (hooks) {
-      run_hook(callbacks, "on_train_batch_end", done, logs)
-    }
-    progress$update(done, logs)
-    if (report[1L] > 0 && is.null(feed$next_batch) || isTRUE(model$stop_training)) {
-      break
-    }
+    logs
   }
-  logs
 }
 
 # How a batch is done: by the core alone in slices; one by one where R supplies the data or the loss.
@@ -468,9 +481,12 @@ own_metric_value <- function(fn, name, batch) {
   mean(value)
 }
 
-report_logs <- function(loop, report) {
-  names <- c("loss", .Call(ffi_loop_names, loop))
-  stats::setNames(as.list(report[-(1:4)]), make.unique(names, "_"))
+core_log_names <- function(loop) make.unique(c("loss", .Call(ffi_loop_names, loop)), "_")
+
+report_logs <- function(report, names) {
+  logs <- as.list(report[-(1:4)])
+  names(logs) <- names
+  logs
 }
 
 # A whole pass of a test loop; the logs.
@@ -490,20 +506,23 @@ test_loop <- function(model, loop, steps = NULL, callbacks = list(), feed = list
     own$add(loop, report)
     done <- report[2L]
     if (hooks) {
-      run_hook(callbacks, "on_test_batch_end", done, c(report_logs(loop, report), own$values()))
+      run_hook(callbacks, "on_test_batch_end", done, c(report_logs(report, core_log_names(loop)), own$values()))
     }
     if (report[1L] > 0 && is.null(feed$next_batch) || done >= left) {
       break
     }
   }
-  logs <- c(report_logs(loop, report), own$values())
+  logs <- c(report_logs(report, core_log_names(loop)), own$values())
   run_hook(callbacks, "on_test_end", logs)
   logs
 }
 
 append_logs <- function(metrics, logs) {
   if (identical(names(metrics), names(logs))) { # the usual case: short epochs feel every microsecond
-    return(Map(c, metrics, logs))
+    for (i in seq_along(logs)) {
+      metrics[[i]] <- c(metrics[[i]], logs[[i]])
+    }
+    return(metrics)
   }
   n <- if (length(metrics)) max(lengths(metrics)) else 0L
   for (name in union(names(metrics), names(logs))) {

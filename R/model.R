@@ -395,8 +395,8 @@ require_built <- function(model, call = rlang::caller_env()) {
   }
 }
 
-pull_state <- function(model) {
-  model$state <- .Call(ffi_net_state, model$ptr)
+pull_state <- function(model) { # once an epoch: past the methods of `$`, which take longer than the rest
+  assign("state", .Call(ffi_net_state, .subset2(model, "ptr")), envir = model)
 }
 
 push_trainable <- function(model) {

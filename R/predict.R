@@ -295,6 +295,6 @@ one_batch <- function(model, loop) {
   report <- batch_stepper(model, loop, list())$step(1)
   own <- own_metric_sums(model)
   own$add(loop, report)
-  logs <- c(report_logs(loop, report), own$values())
+  logs <- c(report_logs(report, core_log_names(loop)), own$values())
   if (length(logs) == 1L) logs$loss else logs
 }

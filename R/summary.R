@@ -106,7 +106,8 @@ total_lines <- function(model) {
   c(
     line("Total params", sum(counts)),
     line("Trainable params", sum(counts[trainable])),
-    line("Non-trainable params", sum(counts[!trainable]))
+    line("Non-trainable params", sum(counts[!trainable])),
+    if (rounds_products(model)) " Precision: float32, products in bfloat16"
   )
 }
 

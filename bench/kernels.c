@@ -7,18 +7,17 @@
  * clock (two), so that a busy machine disturbs little.  The FMA peak is measured again beside every
  * product: a neighbour on the same core lowers both. */
 #define _GNU_SOURCE
-#ifndef LAM_TIER
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/alloc.h"
 #include "base/fpu.h"
 #include "kernels/conv.h"
 #include "kernels/kernels.h"
-
-#define LAM_TIERED_FILE "../bench/kernels.c"
-#include "kernels/each_tier.h"
+#include "kernels/peak.h"
 
 #ifdef LAM_BENCH_BLAS
 void cblas_sgemm(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a, int lda,
@@ -55,24 +54,16 @@ static double seconds(timed_fn fn, void *arg)
     return best;
 }
 
-static void peak_task(void *arg, size_t task, int worker)
-{
-    (void)worker;
-    static float (*const table[])(void) = LAM_TIER_TABLE(multiply_add);
-    ((float *)arg)[task] = table[lam_tier()]();
-}
-
 static void peak_call(void *arg)
 {
-    lam_parallel((size_t)threads, peak_task, arg);
+    *(double *)arg = lam_peak_run(threads);
 }
 
 /* GF/s of multiply-adds on registers alone. */
 static double peak(void)
 {
-    float sink[LAM_MAX_THREADS];
-    static const int vl[] = {4, 8, 16};
-    return threads * 2.0 * 12 * 10000 * vl[lam_tier()] / seconds(peak_call, sink) / 1e9;
+    double work, took = seconds(peak_call, &work);
+    return work / took / 1e9;
 }
 
 typedef struct product {
@@ -125,6 +116,16 @@ static void bench_product(lam_form form, size_t m, size_t k, size_t n, bool fuse
         printf("   cblas %9.2f us %7.1f GF/s", blas * 1e6, work / blas);
     }
 #endif
+    if (work > 0.02) {
+        bool dots = lam_dots();
+        p.g.bf16 = true;
+        for (int way = 0; way <= (int)lam_dots_there(); way++) {
+            lam_dots_set(way);
+            double half = seconds(ours, &p);
+            printf("   bfloat16%s %9.2f us %7.1f GF/s", way ? " by vdpbf16ps" : "", half * 1e6, work / half);
+        }
+        lam_dots_set(dots);
+    }
     putchar('\n');
     lam_free(p.a);
     lam_free(p.b);
@@ -319,22 +320,3 @@ int main(int argc, char **argv)
     lam_threads_stop();
     return 0;
 }
-
-#else
-#include "kernels/vec_template.h"
-
-/* 12 chains of 10,000 multiply-adds */
-LAM_FN float LAM_T(multiply_add)(void)
-{
-    vf x[12], a = vf_set(0.999f), b = vf_set(0.001f);
-    LAM_UNROLL for (int i = 0; i < 12; i++)
-        x[i] = vf_set((float)i);
-    for (int k = 0; k < 10000; k++)
-        LAM_UNROLL for (int i = 0; i < 12; i++)
-            x[i] = vf_fma(x[i], a, b);
-    vf sum = vf_set(0.0f);
-    LAM_UNROLL for (int i = 0; i < 12; i++)
-        sum += x[i];
-    return vf_sum(sum);
-}
-#endif

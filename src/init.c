@@ -41,7 +41,7 @@ SEXP ffi_net_set_weights(SEXP, SEXP);
 SEXP ffi_net_reset_states(SEXP, SEXP);
 SEXP ffi_net_set_trainable(SEXP, SEXP);
 SEXP ffi_check_compile(SEXP, SEXP);
-SEXP ffi_net_compile(SEXP, SEXP, SEXP, SEXP);
+SEXP ffi_net_compile(SEXP, SEXP, SEXP, SEXP, SEXP);
 SEXP ffi_net_state(SEXP);
 SEXP ffi_net_restore(SEXP, SEXP);
 SEXP ffi_net_seed(SEXP, SEXP);
@@ -58,6 +58,10 @@ SEXP ffi_regularizer(SEXP, SEXP);
 SEXP ffi_constraint(SEXP, SEXP);
 SEXP ffi_schedule(SEXP, SEXP);
 SEXP ffi_optimizer_steps(SEXP, SEXP, SEXP);
+SEXP ffi_profile_start(SEXP);
+SEXP ffi_profile_mark(SEXP, SEXP);
+SEXP ffi_profile_read(SEXP);
+SEXP ffi_peak(SEXP);
 SEXP ffi_tokens_bad(SEXP, SEXP);
 SEXP ffi_threads(void);
 
@@ -96,7 +100,7 @@ static const R_CallMethodDef calls[] = {
     {"ffi_net_reset_states", (DL_FUNC)&ffi_net_reset_states, 2},
     {"ffi_net_set_trainable", (DL_FUNC)&ffi_net_set_trainable, 2},
     {"ffi_check_compile", (DL_FUNC)&ffi_check_compile, 2},
-    {"ffi_net_compile", (DL_FUNC)&ffi_net_compile, 4},
+    {"ffi_net_compile", (DL_FUNC)&ffi_net_compile, 5},
     {"ffi_net_state", (DL_FUNC)&ffi_net_state, 1},
     {"ffi_net_restore", (DL_FUNC)&ffi_net_restore, 2},
     {"ffi_net_seed", (DL_FUNC)&ffi_net_seed, 2},
@@ -113,6 +117,10 @@ static const R_CallMethodDef calls[] = {
     {"ffi_constraint", (DL_FUNC)&ffi_constraint, 2},
     {"ffi_schedule", (DL_FUNC)&ffi_schedule, 2},
     {"ffi_optimizer_steps", (DL_FUNC)&ffi_optimizer_steps, 3},
+    {"ffi_profile_start", (DL_FUNC)&ffi_profile_start, 1},
+    {"ffi_profile_mark", (DL_FUNC)&ffi_profile_mark, 2},
+    {"ffi_profile_read", (DL_FUNC)&ffi_profile_read, 1},
+    {"ffi_peak", (DL_FUNC)&ffi_peak, 1},
     {"ffi_tokens_bad", (DL_FUNC)&ffi_tokens_bad, 2},
     {"ffi_threads", (DL_FUNC)&ffi_threads, 0},
     {NULL, NULL, 0},

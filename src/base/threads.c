@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/fpu.h"
+#include "base/sizes.h"
 
 #if defined(__x86_64__) || defined(__i386__)
 #define LAM_PAUSE() __builtin_ia32_pause()
@@ -18,9 +20,11 @@
 #define LAM_PAUSE() atomic_signal_fence(memory_order_seq_cst)
 #endif
 
-/* About 20 us of spinning before a worker sleeps: longer than the gap between two layers of a
- * training step, far shorter than anything a user could see in `top`. */
-#define SPIN 2000
+/* A worker spins for so long before it sleeps: longer than what one thread does alone in a training
+ * step, for a core that sleeps takes 50 us and more to come back (on a virtual machine), and far shorter
+ * than anything a user could see in `top`. */
+static const double spin_seconds = 1e-4;
+enum { PAUSES = 64, PAUSES_BEFORE_YIELD = 2000 };
 
 static struct {
     int threads;                      /* as asked for, the caller's thread included */
@@ -32,9 +36,12 @@ static struct {
     int sleeping;                     /* under mutex */
     atomic_uint generation;           /* a new job is there when it moves */
     atomic_int stop;
-    atomic_size_t next;               /* next task to take: generation-independent, reset per job */
+    /* The tasks fall into as many runs as there are threads: the next to take of each, and its end. */
+    struct {
+        _Alignas(64) atomic_size_t next;
+        size_t end;
+    } run[LAM_MAX_THREADS];
     atomic_int busy;                  /* workers that have not left the job yet */
-    size_t tasks;
     lam_task_fn fn;
     void *arg;
 } pool = {.threads = 1, .mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
@@ -42,15 +49,19 @@ static struct {
 static _Thread_local int this_worker;
 static _Thread_local int inside;
 
+/* A thread takes its own run of tasks first, so that one part of a batch stays with one core from layer
+ * to layer, and then helps the others. */
 static void run_tasks(int worker)
 {
+    int threads = pool.started + 1;
     inside = 1;
-    for (;;) {
-        size_t task = atomic_fetch_add_explicit(&pool.next, 1, memory_order_relaxed);
-        if (task >= pool.tasks)
-            break;
-        pool.fn(pool.arg, task, worker);
-    }
+    for (int i = 0, w = worker; i < threads; i++, w = w + 1 == threads ? 0 : w + 1)
+        for (;;) {
+            size_t task = atomic_fetch_add_explicit(&pool.run[w].next, 1, memory_order_relaxed);
+            if (task >= pool.run[w].end)
+                break;
+            pool.fn(pool.arg, task, worker);
+        }
     inside = 0;
 }
 
@@ -61,12 +72,15 @@ static void *worker_main(void *arg)
     this_worker = me;
     lam_fpu_enter();
     for (;;) {
-        int spins = 0;
-        while (atomic_load_explicit(&pool.generation, memory_order_acquire) == seen) {
-            if (++spins < SPIN) {
-                LAM_PAUSE();
+        double until = 0;
+        for (unsigned spins = 0; atomic_load_explicit(&pool.generation, memory_order_acquire) == seen; spins++) {
+            LAM_PAUSE();
+            if (spins % PAUSES != 0) /* the clock is asked seldom: a pause takes 10 to 150 cycles */
                 continue;
-            }
+            if (until == 0)
+                until = lam_seconds() + spin_seconds;
+            if (lam_seconds() < until)
+                continue;
             pthread_mutex_lock(&pool.mutex);
             pool.sleeping++;
             while (atomic_load(&pool.generation) == seen)
@@ -99,18 +113,19 @@ void lam_parallel(size_t tasks, lam_task_fn fn, void *arg)
             fn(arg, task, this_worker);
         return;
     }
-    pool.tasks = tasks;
     pool.fn = fn;
     pool.arg = arg;
-    atomic_store(&pool.next, 0);
+    size_t threads = (size_t)pool.started + 1;
+    for (size_t w = 0; w < threads; w++) {
+        atomic_store(&pool.run[w].next, lam_part(tasks, threads, w));
+        pool.run[w].end = lam_part(tasks, threads, w + 1);
+    }
     atomic_store(&pool.busy, pool.started);
     new_generation();
     run_tasks(0);
-    int spins = 0;
-    while (atomic_load_explicit(&pool.busy, memory_order_acquire) > 0) {
-        if (++spins < SPIN)
-            LAM_PAUSE();
-        else
+    for (int spins = 0; atomic_load_explicit(&pool.busy, memory_order_acquire) > 0; spins++) {
+        LAM_PAUSE();
+        if (spins >= PAUSES_BEFORE_YIELD)
             sched_yield(); /* another process has our worker's core */
     }
 }

@@ -214,13 +214,15 @@ SEXP ffi_check_compile(SEXP optimizer, SEXP loss)
 }
 
 /* loss: a spec, or NULL for a loss of the user's own. */
-SEXP ffi_net_compile(SEXP ptr, SEXP optimizer, SEXP loss, SEXP sum_loss)
+SEXP ffi_net_compile(SEXP ptr, SEXP optimizer, SEXP loss, SEXP sum_loss, SEXP bf16)
 {
     lam_error err;
     lam_net *net = glue_get_net(ptr)->net;
+    bool rounds = glue_flag(bf16, "precision");
     lam_spec o = glue_spec(optimizer, "optimizer");
     lam_spec l = glue_spec(loss, "loss");
     glue_check(lam_net_compile(net, &o, loss == R_NilValue ? NULL : &l, glue_flag(sum_loss, "reduction"), &err), &err);
+    net->bf16 = rounds;
     return R_NilValue;
 }
 

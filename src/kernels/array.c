@@ -6,7 +6,7 @@
 #include "kernels/each_tier.h"
 
 /* From PARALLEL_FROM numbers on, a call is cut into tasks of about TASK numbers. */
-enum { PARALLEL_FROM = 1 << 18, TASK = 1 << 16 };
+enum { PARALLEL_FROM = 1 << 16, TASK = 1 << 14 };
 
 /* ---- one array ------------------------------------------------------------------------------- */
 
@@ -133,7 +133,7 @@ void lam_affine_cols(size_t rows, size_t d, const float *x, const float *scale, 
 /* ---- sums over rows --------------------------------------------------------------------------
  * A large array is cut into strips of columns, or where it is narrow into ROW_PARTS parts of its
  * rows, whose sums are added in their order. */
-enum { STRIP = 64, WIDE = 1024, ROW_PARTS = 16 };
+enum { STRIP = 64, WIDE = 1024, ROW_PARTS = 16, FEW_ROWS = 64 };
 
 typedef struct colsum_job {
     size_t rows, d;
@@ -179,6 +179,11 @@ static void rows_task(void *arg, size_t task, int worker)
 
 void lam_colsum(size_t rows, size_t d, const float *x, float *out, bool add)
 {
+    static void (*const few[])(size_t, size_t, const float *, float *, bool) = LAM_TIER_TABLE(colsum_few);
+    if (rows <= FEW_ROWS) {
+        few[lam_tier()](rows, d, x, out, add);
+        return;
+    }
     colsum_job j = {rows, d, x, NULL, out, add};
     size_t strips = d ? (d - 1) / STRIP + 1 : 0;
     if (rows * d < PARALLEL_FROM) {
@@ -342,6 +347,25 @@ LAM_INLINE void LAM_T(colsum_block)(const size_t vectors, const size_t lanes, si
     }
 }
 #undef DEEP
+
+/* So few rows that four sums in single precision, each of every fourth row, are exact enough. */
+LAM_FN void LAM_T(colsum_few)(size_t rows, size_t d, const float *x, float *out, bool add)
+{
+    for (size_t at = 0; at < d; at += VL) {
+        size_t n = d - at < VL ? d - at : VL, r = 0;
+        const float *from = x + at;
+        vf s[4];
+        LAM_UNROLL for (size_t l = 0; l < 4; l++)
+            s[l] = vf_set(0.0f);
+        for (; r + 4 <= rows; r += 4)
+            LAM_UNROLL for (size_t l = 0; l < 4; l++)
+                s[l] += vf_load_up_to(from + (r + l) * d, n);
+        for (size_t l = 0; r < rows; r++, l++)
+            s[l] += vf_load_up_to(from + r * d, n);
+        vf sum = (s[0] + s[1]) + (s[2] + s[3]);
+        vf_store_up_to(out + at, add ? vf_load_up_to(out + at, n) + sum : sum, n);
+    }
+}
 
 LAM_FN void LAM_T(colsum_strip)(size_t rows, size_t columns, size_t step, const float *x, double *sum)
 {

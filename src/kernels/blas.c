@@ -3,6 +3,7 @@
 #if defined(LAM_HAVE_BLAS) && !defined(LAM_BLAS_REFERENCE) && defined(__ELF__)
 
 #include <limits.h>
+#include <string.h>
 
 /* The last two are the lengths of the strings, as Fortran compilers pass them. */
 void sgemm_(const char *trans_a, const char *trans_b, const int *m, const int *n, const int *k,
@@ -12,11 +13,28 @@ void sgemm_(const char *trans_a, const char *trans_b, const int *m, const int *n
 /* Weak: the library behind R's BLAS may be exchanged after lamina was installed. */
 extern void openblas_set_num_threads(int threads) __attribute__((weak));
 extern int openblas_get_num_threads(void) __attribute__((weak));
+extern char *openblas_get_corename(void) __attribute__((weak));
 
 /* From here on OpenBLAS 0.3.21 was 6 to 12 % faster than gemm.c in the forms NT and TN, and level
  * in NN (AVX-512, products of 2,048 x 256 x 4,096; bench/kernels.c); at a tenth of that they are
  * level in all forms. */
 static const double worth_it = 5e8;
+
+/* An OpenBLAS that is older than the processor takes it for a plain one and is four times slower
+ * (0.3.21 on a Xeon of 2023: "Prescott", 32 of 139 GF/s): it must have kernels of the tier's vectors. */
+static bool knows_processor(void)
+{
+    static const char *const avx512[] = {"SkylakeX", "Cooperlake", "SapphireRapids", "Zen4", "Zen5"};
+    static const char *const avx2[] = {"Haswell", "Zen"};
+    const char *core = openblas_get_corename ? openblas_get_corename() : "";
+    for (size_t i = 0; i < sizeof avx512 / sizeof *avx512; i++)
+        if (strcmp(core, avx512[i]) == 0)
+            return true;
+    for (size_t i = 0; i < sizeof avx2 / sizeof *avx2; i++)
+        if (strcmp(core, avx2[i]) == 0)
+            return lam_tier() != LAM_TIER_AVX512;
+    return false;
+}
 
 bool lam_blas_wants(const lam_gemm *g)
 {
@@ -24,7 +42,7 @@ bool lam_blas_wants(const lam_gemm *g)
                 g->ldb < INT_MAX && g->ldc < INT_MAX;
     return openblas_set_num_threads && openblas_get_num_threads && fits && g->form != LAM_NN &&
            g->m >= 128 && g->n >= 128 && g->k >= 128 &&
-           (double)g->m * (double)g->n * (double)g->k >= worth_it;
+           (double)g->m * (double)g->n * (double)g->k >= worth_it && knows_processor();
 }
 
 int lam_blas_enter(void)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 static lam_tier_id current;
+static bool dots;
 
 static const char *const names[LAM_TIERS] = {"portable", "avx2", "avx512"};
 
@@ -53,8 +54,32 @@ lam_status lam_tier_set(const char *name, lam_error *err)
                         "one of \"best\", \"portable\", \"avx2\", \"avx512\"", "\"%s\"", name);
 }
 
+bool lam_dots_there(void)
+{
+#if LAM_DOTS
+    __builtin_cpu_init();
+    return lam_tier_best() == LAM_TIER_AVX512 && __builtin_cpu_supports("avx512bf16");
+#else
+    return false;
+#endif
+}
+
+bool lam_dots(void)
+{
+    return dots && current == LAM_TIER_AVX512;
+}
+
+void lam_dots_set(bool wanted)
+{
+    dots = wanted && lam_dots_there();
+}
+
 void lam_tier_init(void)
 {
+#if LAM_DOTS
+    __builtin_cpu_init();
+    lam_dots_set(__builtin_cpu_is("amd"));
+#endif
     const char *wish = getenv("LAMINA_ISA");
     if (!wish || lam_tier_set(wish, NULL) != LAM_OK)
         current = lam_tier_best();

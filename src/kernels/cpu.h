@@ -6,6 +6,8 @@
 #ifndef LAM_KERNELS_CPU_H
 #define LAM_KERNELS_CPU_H
 
+#include <stdbool.h>
+
 #include "base/status.h"
 
 /* 256-bit and wider spills are misaligned by some mingw gcc on Win64 (GCC PR 54412): portable there. */
@@ -16,6 +18,13 @@
 #define LAM_X86 0
 #endif
 
+/* Does the compiler know AVX512-BF16?  Clang and gcc both do where they know this much of the rest. */
+#if LAM_X86 && ((defined(__clang__) && __clang_major__ >= 13) || (!defined(__clang__) && __GNUC__ >= 11))
+#define LAM_DOTS 1
+#else
+#define LAM_DOTS 0
+#endif
+
 typedef enum { LAM_TIER_PORTABLE, LAM_TIER_AVX2, LAM_TIER_AVX512, LAM_TIERS } lam_tier_id;
 
 lam_tier_id lam_tier(void);
@@ -24,6 +33,13 @@ lam_tier_id lam_tier_best(void);
 const char *lam_tier_name(lam_tier_id tier);
 /* By name ("portable" or "baseline", "avx2", "avx512", "best"); refuses what the processor lacks. */
 lam_status lam_tier_set(const char *name, lam_error *err);
+/* Does this processor have vdpbf16ps, for products of numbers rounded to bfloat16? */
+bool lam_dots_there(void);
+/* Is it used?  By itself on the tier AVX512 of AMD's processors: there it does twice the work of
+ * multiply-adds, on Intel's half of it (gemm_bf16.c).  The bits are the same either way. */
+bool lam_dots(void);
+/* For tests and measurements; without effect where there is none. */
+void lam_dots_set(bool wanted);
 /* At load: the best tier, or what LAMINA_ISA says if the processor has it. */
 void lam_tier_init(void);
 

@@ -3,13 +3,16 @@
  * C is computed in tiles of some rows by some vectors, held in registers while k runs.  A is read
  * where it lies, a number at a time, through its two distances (of rows, of k), so that all forms
  * look alike; only a large A' is copied in blocks.  B is read a vector at a time: where it lies if
- * few rows of tiles use it, otherwise from copies of a group of panels of columns, which wait in the
- * second cache.  The panels are KC deep; each number of C is a sum in the order of k, whichever task
- * computes it. */
+ * few rows of tiles use it, otherwise from the copy of a panel of columns, which waits in the first
+ * cache while the rows go by.  The panels are KC deep; each number of C is a sum in the order of k,
+ * whichever task computes it. */
 #ifndef LAM_TIER
 #include "kernels/blas.h"
+#include "kernels/gemm_bf16.h"
 #include "kernels/kernels.h"
 #include "kernels/tile.h"
+
+#include <string.h>
 
 /* Up to here a row of C is far too short for a vector. */
 enum { FEW_COLUMNS = 4 };
@@ -46,6 +49,8 @@ static inline void finish_one(const job *j, size_t row, size_t col, float sum)
         sum += *c;
     if (g->bias)
         sum += g->bias[col];
+    if (g->gate && !(g->gate[row * g->ldc + col] > 0.0f))
+        sum = 0.0f;
     *c = sum;
     if (j->relu)
         g->y[row * g->ldc + col] = sum < 0.0f ? 0.0f : sum;
@@ -61,9 +66,9 @@ static const gemm_fn swapped_table[LAM_TIERS] = LAM_TIER_TABLE(swapped_task);
 enum {
     ROWS_PER_TASK = 64,   /* at least, or packing costs too much */
     ROWS_AT_MOST = 512,   /* so that a task's part of A stays in cache */
-    WIDE_PANELS = 8,
+    VECTORS_PER_TASK = 6, /* in a row of C, or too few tiles share a row of A */
+    SMALL_B = 1 << 19,    /* numbers of a B that each thread may as well pack for itself */
     TASKS_PER_THREAD = 4, /* so that a thread that is held up holds up the others little */
-    TASKS = 32,
     DOT_AT_MOST = 1 << 15 /* so that FEW_COLUMNS columns fit into the scratch */
 };
 /* Below this much work (about 100 us) a call stays on its thread, above it a task gets the second. */
@@ -80,9 +85,11 @@ static void run_task(void *arg, size_t task, int worker)
     c->fn(&c->j, task, worker);
 }
 
-/* The grid of tasks.  It does not show in the result: every number is one sum, whatever task it falls
- * to.  So there are no more tasks than the threads need, for each packs the panels of B anew. */
-static void cut(job *j, size_t panels)
+/* The grid of tasks over C, whose rows have so many vectors.  It does not show in the result: every
+ * number is one sum, whatever task it falls to.  Rows are cut so that each thread meets the samples
+ * again that it had in the layer before; where B is large, its columns, since tasks that share columns
+ * pack the same panels. */
+static void cut(job *j, size_t vectors)
 {
     const lam_gemm *g = j->g;
     double work = 2.0 * (double)g->m * (double)g->n * (double)g->k;
@@ -90,13 +97,19 @@ static void cut(job *j, size_t panels)
     if (work < parallel_from)
         return;
     size_t threads = (size_t)lam_threads_here();
-    size_t tasks = work > TASKS * work_per_task ? TASKS : (size_t)(work / work_per_task);
-    if (g->form != LAM_TN)
-        tasks = threads == 1 ? 1 : lam_least(tasks, TASKS_PER_THREAD * threads);
-    bool wide = g->form == LAM_TN && panels >= 8 * WIDE_PANELS; /* a copy of A' serves them all */
-    j->col_cuts = wide ? lam_divide_up(panels, WIDE_PANELS) : lam_least(panels, tasks);
-    size_t row_cuts = lam_least(lam_divide_up(tasks, j->col_cuts), g->m / ROWS_PER_TASK);
-    j->row_cuts = lam_most(lam_most(row_cuts, lam_divide_up(g->m, ROWS_AT_MOST)), 1);
+    if (threads > 1) {
+        size_t tasks = lam_least((size_t)(work / work_per_task), TASKS_PER_THREAD * threads);
+        bool by_rows = g->n * g->k <= SMALL_B && g->m >= threads * ROWS_PER_TASK;
+        size_t wide = vectors / VECTORS_PER_TASK;
+        if (by_rows)
+            j->row_cuts = threads;
+        else
+            wide = wide / threads * threads; /* as much for each thread */
+        j->col_cuts = lam_most(lam_least(wide, tasks / j->row_cuts), 1);
+        if (j->row_cuts * j->col_cuts < threads)
+            j->row_cuts = lam_most(lam_least(threads, g->m / ROWS_PER_TASK), 1);
+    }
+    j->row_cuts = lam_most(j->row_cuts, lam_divide_up(g->m, ROWS_AT_MOST));
 }
 
 /* ---- large products by way of OpenBLAS -------------------------------------------------------- */
@@ -117,6 +130,8 @@ static void blas_task(const job *j, size_t task, int worker)
         float *c = g->c + i * g->ldc + col;
         for (size_t k = 0; g->bias && k < cols; k++)
             c[k] += g->bias[col + k];
+        for (size_t k = 0; g->gate && k < cols; k++)
+            c[k] = g->gate[i * g->ldc + col + k] > 0.0f ? c[k] : 0.0f;
         if (g->act)
             lam_activation_kernel(g->act->id)(g->act->par, 1, cols, c, g->y + i * g->ldc + col);
     }
@@ -138,6 +153,10 @@ void lam_gemm_run(const lam_gemm *g)
 {
     if (g->m == 0 || g->n == 0)
         return;
+    if (g->bf16) {
+        lam_gemm_bf16(g);
+        return;
+    }
     int tier = (int)lam_tier();
     call c = {.j = {.g = g, .tiles = lam_tiles_of((lam_tier_id)tier)}, .fn = gemm_table[tier]};
     if (lam_blas_wants(g)) {
@@ -151,15 +170,14 @@ void lam_gemm_run(const lam_gemm *g)
         c.j.relu = true;
     else if (g->act)
         c.j.act = lam_activation_kernel(g->act->id);
-    size_t panels = lam_divide_up(lam_divide_up(g->n, c.j.tiles->vl), LAM_TILE_VECTORS);
+    size_t vectors = lam_divide_up(g->n, c.j.tiles->vl);
     if (g->n <= FEW_COLUMNS) {
-        panels = 1;
         if (tn)
             c.fn = swapped_table[tier];
         else if (g->k >= 4 * c.j.tiles->vl && g->k <= DOT_AT_MOST)
             c.fn = dots_table[tier];
     }
-    cut(&c.j, panels);
+    cut(&c.j, vectors);
     if (c.j.row_cuts * c.j.col_cuts == 1)
         c.fn(&c.j, 0, lam_worker());
     else
@@ -172,92 +190,108 @@ void lam_gemm_run(const lam_gemm *g)
 
 /* ---- one task ------------------------------------------------------------------------------- */
 
-/* The depth of a panel, and how many panels wait in the second cache for a block of A's rows. */
-#define KC (49152 / (LAM_TILE_VECTORS * VL * sizeof(float)))
-#define GROUP 8
-/* A block of A' that is far spread is copied for so many rows of tiles at once. */
-#define A_BLOCKS 4
+/* The depth of a panel: with a tile's rows of A it leaves room in the first cache. */
+#define KC (24576 / (LAM_TILE_VECTORS * VL * sizeof(float)))
+#define PANEL (2 * KC * LAM_TILE_VECTORS * VL)
+/* From so many numbers on C comes from memory, and a deeper panel is better than coming back to C. */
+#define LARGE_C ((size_t)1 << 20)
 /* Up to this many bytes B or A' may be read where it lies. */
 #define NEAR 32768
+/* From here on the next panel is fetched while the rows go by this one. */
+#define FAR 262144
+/* So many panels make a copy of A's rows worth it; their distance in the copy keeps them apart in the
+ * cache. */
+#define MANY_PANELS 4
+#define ROW_GAP 16
 
-typedef struct LAM_T(panel) {
-    const float *b;
-    size_t b_step, col, width, vectors;
-} LAM_T(panel);
+/* A task's columns, and its panels: these in whole vectors, shared out evenly. */
+typedef struct LAM_T(columns) {
+    size_t first, vectors, panels;
+} LAM_T(columns);
 
-/* Panel q of `panels`, numbers from .. from + k of it, read where it lies or from a copy in space. */
-LAM_INLINE LAM_T(panel) LAM_T(open_panel)(const lam_gemm *g, size_t q, size_t panels, size_t from,
-                                          size_t k, bool direct, float *space)
+/* Where panel q begins. */
+LAM_INLINE size_t LAM_T(panel_at)(const lam_gemm *g, const LAM_T(columns) *c, size_t q)
 {
-    size_t all = lam_divide_up(g->n, VL), begin = lam_part(all, panels, q), end = lam_part(all, panels, q + 1);
-    LAM_T(panel) p = {.b = space, .col = begin * VL, .vectors = end - begin};
-    p.width = (end * VL < g->n ? end * VL : g->n) - p.col;
-    p.b_step = p.vectors * VL;
-    if (g->form == LAM_NT) {
-        LAM_T(pack_transposed)(k, p.width, g->b + p.col * g->ldb + from, g->ldb, space);
-        return p;
-    }
-    const float *b = g->b + from * g->ldb + p.col;
-    if (direct && (LAM_TIER_LEVEL == 2 || p.width % VL == 0)) {
-        p.b = b;
-        p.b_step = g->ldb;
-    } else {
-        LAM_T(pack)(k, p.width, b, g->ldb, space);
-    }
-    return p;
+    size_t at = (c->first + lam_part(c->vectors, c->panels, q)) * VL;
+    return at < g->n ? at : g->n;
 }
 
-/* k times `rows` numbers of A' that lie side by side. */
-LAM_INLINE void LAM_T(pack_rows)(size_t k, size_t rows, const float *a, size_t lda, float *to)
+/* Copies columns col .. col + width, numbers from .. from + k. */
+LAM_INLINE void LAM_T(pack_panel)(const lam_gemm *g, size_t col, size_t width, size_t from, size_t k, float *space)
 {
-    for (size_t p = 0; p < k; p++, a += lda, to += rows)
-        for (size_t i = 0; i < rows; i += VL) {
-            size_t n = rows - i < VL ? rows - i : VL;
-            vf_store_n(to + i, vf_load_n(a + i, n), n);
-        }
+    if (g->form == LAM_NT)
+        LAM_T(pack_transposed)(k, width, g->b + col * g->ldb + from, g->ldb, space);
+    else
+        LAM_T(pack)(k, width, g->b + from * g->ldb + col, g->ldb, space);
 }
 
-/* Rows row .. row + rows of panels first .. end, numbers from .. from + k of the sums. */
-LAM_INLINE void LAM_T(group_product)(const job *j, size_t row, size_t rows, size_t first, size_t end,
-                                     size_t panels, size_t from, size_t k, float *space)
+/* Part i of `parts` of such a panel on its way from memory to the second cache. */
+LAM_INLINE void LAM_T(fetch_panel)(const lam_gemm *g, size_t col, size_t width, size_t from, size_t k,
+                                   size_t i, size_t parts)
+{
+    bool nt = g->form == LAM_NT;
+    size_t lines = nt ? width : k, length = nt ? k : width;
+    const float *b = nt ? g->b + col * g->ldb + from : g->b + from * g->ldb + col;
+    for (size_t p = lam_part(lines, parts, i); p < lam_part(lines, parts, i + 1); p++)
+        for (size_t v = 0; v < length; v += 16)
+            __builtin_prefetch(b + p * g->ldb + v, 0, 2);
+}
+
+/* The rows of A that a task needs, numbers from .. from + k: where they lie, or copied to space. */
+typedef struct LAM_T(rows_of_a) {
+    const float *a;
+    size_t row_step, k_step;
+} LAM_T(rows_of_a);
+
+LAM_INLINE LAM_T(rows_of_a) LAM_T(open_rows)(const job *j, size_t row, size_t rows, size_t panels,
+                                             size_t from, size_t k, float *space)
 {
     const lam_gemm *g = j->g;
-    size_t widest = lam_divide_up(lam_divide_up(g->n, VL), panels);
-    size_t blocks = lam_divide_up(rows, j->tiles->rows[widest - 1]);
-    bool direct = blocks <= 2 || k * g->ldb * sizeof(float) <= NEAR;
-    bool copy_a = g->form == LAM_TN && end - first > 1 && k * g->lda * sizeof(float) > NEAR;
-    LAM_T(panel) panel[GROUP];
-    for (size_t q = first; q < end; q++)
-        panel[q - first] = LAM_T(open_panel)(g, q, panels, from, k, direct,
-                                             space + (q - first) * KC * LAM_TILE_VECTORS * VL);
-    float *block = space + GROUP * KC * LAM_TILE_VECTORS * VL;
-    size_t copied = 0, many = 0;
+    LAM_T(rows_of_a) r = {g->a + row * j->row_step + from * j->k_step, j->row_step, j->k_step};
+    bool tn = g->form == LAM_TN;
+    if (panels < MANY_PANELS || (tn ? k : rows) * g->lda * sizeof(float) <= NEAR)
+        return r;
+    size_t lines = tn ? k : rows, width = tn ? rows : k, step = lam_divide_up(width, VL) * VL + ROW_GAP;
+    for (size_t i = 0; i < lines; i++)
+        memcpy(space + i * step, r.a + i * g->lda, width * sizeof(float));
+    return (LAM_T(rows_of_a)){space, tn ? 1 : step, tn ? step : 1};
+}
+
+/* Rows row .. row + rows of a task's columns, numbers from .. from + k of the sums.  A panel waits in the
+ * first cache while the rows go by it. */
+LAM_INLINE void LAM_T(step_product)(const job *j, size_t row, size_t rows, const LAM_T(columns) *c,
+                                    size_t from, size_t k, float *space)
+{
+    const lam_gemm *g = j->g;
+    size_t widest = c->panels == 1 ? c->vectors : lam_divide_up(c->vectors, c->panels);
+    size_t highest = j->tiles->rows[widest - 1];
+    size_t blocks = rows <= highest ? 1 : lam_divide_up(rows, highest);
+    bool near = g->form != LAM_NT && (blocks <= 2 || k * g->ldb * sizeof(float) <= NEAR);
+    bool direct = near && (LAM_TIER_LEVEL == 2 || g->n % VL == 0);
     bool final = from + k == g->k;
     lam_tile t = {.ldc = g->ldc, .load = g->add || from > 0};
-    for (size_t i = 0; i < blocks; i++) {
-        size_t top = row + lam_part(rows, blocks, i), height = row + lam_part(rows, blocks, i + 1) - top;
-        const float *a = g->a + top * j->row_step + from * j->k_step;
-        size_t k_step = j->k_step;
-        if (copy_a) {
-            if (i % A_BLOCKS == 0) {
-                size_t last = i + A_BLOCKS < blocks ? i + A_BLOCKS : blocks;
-                copied = top;
-                many = row + lam_part(rows, blocks, last) - top;
-                LAM_T(pack_rows)(k, many, a, k_step, block);
-            }
-            a = block + (top - copied);
-            k_step = many;
-        }
-        for (size_t q = 0; q < end - first; q++) {
-            const LAM_T(panel) *p = &panel[q];
-            size_t at = top * g->ldc + p->col;
+    bool far = !near && k * g->ldb * sizeof(float) > FAR;
+    LAM_T(rows_of_a) r = LAM_T(open_rows)(j, row, rows, c->panels, from, k, space + PANEL);
+    for (size_t q = 0; q < c->panels; q++) {
+        size_t col = LAM_T(panel_at)(g, c, q), next = LAM_T(panel_at)(g, c, q + 1);
+        size_t width = next - col, vectors = lam_divide_up(width, VL);
+        const float *b = direct ? g->b + from * g->ldb + col : space;
+        if (!direct)
+            LAM_T(pack_panel)(g, col, width, from, k, space);
+        t.bias = final && g->bias ? g->bias + col : NULL;
+        t.last = width - (vectors - 1) * VL;
+        for (size_t i = 0; i < blocks; i++) {
+            size_t top = lam_part(rows, blocks, i), height = lam_part(rows, blocks, i + 1) - top;
+            size_t at = (row + top) * g->ldc + col;
+            if (far && q + 1 < c->panels)
+                LAM_T(fetch_panel)(g, next, LAM_T(panel_at)(g, c, q + 2) - next, from, k, i, blocks);
             t.c = g->c + at;
             t.relu = final && j->relu ? g->y + at : NULL;
-            t.bias = final && g->bias ? g->bias + p->col : NULL;
-            t.last = p->width - (p->vectors - 1) * VL;
-            j->tiles->fn[p->vectors - 1][height - 1](k, a, j->row_step, k_step, p->b, p->b_step, &t);
+            t.gate = final && g->gate ? g->gate + at : NULL;
+            j->tiles->fn[vectors - 1][height - 1](k, r.a + top * r.row_step, r.row_step, r.k_step, b,
+                                                  direct ? g->ldb : vectors * VL, &t);
             if (final && j->act)
-                activate(j, height, p->width, t.c, g->y + at);
+                activate(j, height, width, t.c, g->y + at);
         }
     }
 }
@@ -266,16 +300,21 @@ LAM_FN void LAM_T(gemm_task)(const job *j, size_t task, int worker)
 {
     const lam_gemm *g = j->g;
     float *space = lam_kernel_scratch(worker);
-    size_t row = lam_part(g->m, j->row_cuts, task / j->col_cuts);
-    size_t rows = lam_part(g->m, j->row_cuts, task / j->col_cuts + 1) - row;
-    size_t panels = lam_divide_up(lam_divide_up(g->n, VL), LAM_TILE_VECTORS);
-    size_t first = lam_part(panels, j->col_cuts, task % j->col_cuts);
-    size_t end = lam_part(panels, j->col_cuts, task % j->col_cuts + 1);
-    size_t steps = g->k > KC ? lam_divide_up(g->k, KC) : 1;
+    size_t row = 0, rows = g->m;
+    LAM_T(columns) c = {.vectors = lam_divide_up(g->n, VL)};
+    if (j->row_cuts * j->col_cuts > 1) {
+        size_t all = c.vectors;
+        row = lam_part(g->m, j->row_cuts, task / j->col_cuts);
+        rows = lam_part(g->m, j->row_cuts, task / j->col_cuts + 1) - row;
+        c.first = lam_part(all, j->col_cuts, task % j->col_cuts);
+        c.vectors = lam_part(all, j->col_cuts, task % j->col_cuts + 1) - c.first;
+    }
+    c.panels = lam_divide_up(c.vectors, LAM_TILE_VECTORS);
+    size_t deepest = g->m * g->n > LARGE_C ? 2 * KC : KC;
+    size_t steps = g->k > deepest ? lam_divide_up(g->k, KC) : 1;
     for (size_t s = 0; s < steps; s++) {
         size_t from = lam_part(g->k, steps, s), k = lam_part(g->k, steps, s + 1) - from;
-        for (size_t q = first; q < end; q += GROUP)
-            LAM_T(group_product)(j, row, rows, q, q + GROUP < end ? q + GROUP : end, panels, from, k, space);
+        LAM_T(step_product)(j, row, rows, &c, from, k, space);
     }
 }
 
@@ -338,6 +377,7 @@ LAM_FN void LAM_T(swapped_task)(const job *j, size_t task, int worker)
     size_t first = lam_part(g->m, j->row_cuts, task), end = lam_part(g->m, j->row_cuts, task + 1);
     size_t steps = g->k > KC ? lam_divide_up(g->k, KC) : 1;
     float sums[FEW_COLUMNS * LAM_TILE_VECTORS * VL];
+    bool plain = !g->add && !g->bias && !g->gate && !j->relu;
     for (size_t row = first, width; row < end; row += width) {
         width = end - row < LAM_TILE_VECTORS * VL ? end - row : LAM_TILE_VECTORS * VL;
         size_t vectors = lam_divide_up(width, VL);
@@ -354,16 +394,24 @@ LAM_FN void LAM_T(swapped_task)(const job *j, size_t task, int worker)
             t.load = from > 0;
             j->tiles->fn[vectors - 1][g->n - 1](k, g->b + from * g->ldb, 1, g->ldb, a, a_step, &t);
         }
-        for (size_t i = 0; i < width; i++)
+        if (plain)
             for (size_t col = 0; col < g->n; col++)
-                finish_one(j, row + i, col, sums[col * t.ldc + i]);
+                for (size_t i = 0; i < width; i++)
+                    g->c[(row + i) * g->ldc + col] = sums[col * t.ldc + i];
+        else
+            for (size_t i = 0; i < width; i++)
+                for (size_t col = 0; col < g->n; col++)
+                    finish_one(j, row + i, col, sums[col * t.ldc + i]);
     }
     if (j->act)
         activate(j, end - first, g->n, g->c + first * g->ldc, g->y + first * g->ldc);
 }
 
 #undef KC
-#undef GROUP
-#undef A_BLOCKS
+#undef PANEL
+#undef LARGE_C
 #undef NEAR
+#undef FAR
+#undef MANY_PANELS
+#undef ROW_GAP
 #endif

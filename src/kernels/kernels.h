@@ -42,6 +42,9 @@ typedef struct lam_gemm {
     const float *bias; /* n numbers added to each row, or NULL */
     const lam_activation *act; /* element-wise activation of the finished sum, or NULL */
     float *y;          /* where the activated values go (row distance ldc); may be c */
+    const float *gate; /* laid out as c: finished sums are kept where it is above 0 and are 0 elsewhere
+                          (a rectifier's slope, on the way back); or NULL */
+    bool bf16;         /* A and B are rounded to bfloat16 (gemm_bf16.c) */
 } lam_gemm;
 
 void lam_gemm_run(const lam_gemm *g);

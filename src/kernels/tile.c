@@ -28,6 +28,9 @@ const lam_tiles *lam_tiles_of(lam_tier_id tier)
 #define ROWS_3 4
 #endif
 
+/* From this depth on C is fetched beforehand: it comes while the sums run. */
+#define DEEP 64
+
 /* AVX-512 reads a part of a vector as fast as a whole one. */
 LAM_INLINE vf LAM_T(load_b)(const float *p, bool partial, size_t n)
 {
@@ -66,6 +69,10 @@ LAM_INLINE void LAM_T(tile)(const size_t rows, const size_t vectors, size_t k, c
     LAM_UNROLL for (size_t i = 0; i < (rows + 3) / 4; i++)
         base[i] = a + 4 * i * row_step;
     size_t triple = 3 * row_step, last = t->last;
+    if (k >= DEEP && t->c)
+        LAM_UNROLL for (size_t i = 0; i < rows; i++)
+            LAM_UNROLL for (size_t v = 0; v < vectors; v++)
+                __builtin_prefetch(t->c + i * t->ldc + v * VL, 1);
     for (size_t runs = t->more_runs;; runs--) {
         for (size_t p = k; p > 0; p--) {
             vf row[LAM_TILE_VECTORS];
@@ -97,6 +104,12 @@ LAM_INLINE void LAM_T(tile)(const size_t rows, const size_t vectors, size_t k, c
             LAM_UNROLL for (size_t i = 0; i < rows; i++)
                 sum[i][v] += bias;
         }
+    if (t->gate)
+        LAM_UNROLL for (size_t i = 0; i < rows; i++)
+            LAM_UNROLL for (size_t v = 0; v < vectors; v++) {
+                vf gate = LAM_T(load_part)(t->gate + i * ldc + v * VL, v + 1 == vectors, last);
+                sum[i][v] = vf_select(gate > vf_set(0.0f), sum[i][v], vf_set(0.0f));
+            }
     if (t->c && t->c != t->relu)
         LAM_UNROLL for (size_t i = 0; i < rows; i++)
             LAM_UNROLL for (size_t v = 0; v < vectors; v++)
@@ -149,6 +162,7 @@ static const lam_tiles LAM_T(tiles) = {
 #undef EACH_1
 #undef EACH_2
 #undef EACH_3
+#undef DEEP
 #undef ROWS_1
 #undef ROWS_2
 #undef ROWS_3

@@ -28,6 +28,7 @@ typedef struct lam_tile {
     size_t last;       /* numbers in the last vector of a row */
     bool load;         /* c holds a part of the sum already */
     const float *bias; /* added to each row, or NULL */
+    const float *gate; /* sums are kept where this, laid out as c, is above 0, and are 0 elsewhere; or NULL */
     /* The sum may go on over more runs of k numbers: what lies between the end of one run and the
      * beginning of the next. */
     size_t more_runs;

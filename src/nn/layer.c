@@ -104,6 +104,7 @@ lam_status lam_layer_build(lam_layer *layer, const lam_shape *in, lam_error *err
     layer->n_weights = layer->n_extra = 0;
     layer->flags = 0;
     layer->prepared = layer->mask_out = 0;
+    layer->work = layer->work_inside = 0;
     layer->cache_row = layer->cache_fixed = layer->scratch_row = layer->scratch_fixed = 0;
     LAM_TRY(layer->type->build(layer, err));
     if (layer->flags & LAM_LAYER_CARRIES_MASK)

@@ -60,7 +60,7 @@ typedef struct lam_pass {
     char *cache;            /* cache_row * rows + cache_fixed bytes, kept from forward to backward */
     char *scratch;          /* scratch_row * rows + scratch_fixed bytes, this call only */
     char *prepared;         /* layer->prepared bytes: written by prepare, read by the passes */
-    bool rectified;         /* x is a rectifier's output, and where the greatest x is 0, backward is to
+    bool rectified;         /* x is a rectifier's output, and where x, or the greatest x, is 0, backward is to
                                hand on no gradient: the rectifier leaves its slope to this layer */
     bool rectify;           /* a rectifier behind the layer rides along: y = max(y, 0), and backward sees
                                to its slope */
@@ -68,6 +68,7 @@ typedef struct lam_pass {
     bool training;          /* dropout, noise, batch statistics */
     bool update_state;      /* move running statistics (only ever set together with training) */
     bool carry_state;       /* a stateful layer starts where the last batch ended */
+    bool bf16;              /* lam_gemm.bf16 of the layer's products */
     bool linear;            /* leave the layer's closing activation out, forward and backward: the
                                loss takes the weighted sums themselves */
     uint64_t seed, step;    /* for lam_rng: stream LAM_STREAM_LAYER(layer->index, k) */
@@ -81,7 +82,7 @@ enum {
     LAM_LAYER_NEEDS_X = 2,  /* backward reads x */
     LAM_LAYER_NEEDS_Y = 4,  /* backward reads y */
     LAM_LAYER_WHOLE_BATCH = 8, /* the samples of a batch depend on each other */
-    LAM_LAYER_MAXIMUM = 16, /* hands on the greatest of several inputs and honours pass->rectified */
+    LAM_LAYER_GATES = 16, /* honours pass->rectified */
     LAM_LAYER_RECTIFIES = 32, /* honours pass->rectify */
     LAM_LAYER_ACTIVATION = 64, /* nothing but its closing activation, element by element */
     LAM_LAYER_CARRIES_MASK = 128, /* the mask that arrives leaves again */
@@ -120,6 +121,9 @@ typedef struct lam_layer {
     unsigned flags;         /* LAM_LAYER_*; build sets them */
     size_t cache_row, cache_fixed, scratch_row, scratch_fixed; /* bytes; build sets them */
     size_t prepared;        /* bytes; build sets them */
+    double work;            /* multiply-adds a sample of forward's products; build sets it, 0 without products */
+    double work_inside;     /* of these, in products behind others of the layer: backward needs the gradients
+                               by their inputs even where dx is NULL; build sets it */
     size_t mask_in;         /* steps a sample of the mask that arrives; 0: none */
     size_t mask_out;        /* of the mask that leaves: build sets it where the layer makes one */
     int n_extra;            /* final states that can be told beside the output; build sets them */

@@ -153,11 +153,13 @@ static lam_status make_room(lam_loop *loop, size_t batch, lam_error *err)
     LAM_TRY(new_floats(&loop->pred, lam_mul(rows, loop->d), err));
     LAM_TRY(lam_new(&p, rows, sizeof(double), "a batch", err));
     loop->value = p;
-    return lam_plan_new(&loop->plan, loop->net, loop->from, loop->net->n_layers, batch,
-                        loop->kind == LAM_LOOP_TEST    ? LAM_PLAN_PREDICT
-                        : loop->kind == LAM_LOOP_TRAIN ? LAM_PLAN_TRAIN
-                                                       : LAM_PLAN_TRAIN_INPUT,
-                        err);
+    LAM_TRY(lam_plan_new(&loop->plan, loop->net, loop->from, loop->net->n_layers, batch,
+                         loop->kind == LAM_LOOP_TEST    ? LAM_PLAN_PREDICT
+                         : loop->kind == LAM_LOOP_TRAIN ? LAM_PLAN_TRAIN
+                                                        : LAM_PLAN_TRAIN_INPUT,
+                         err));
+    loop->plan->profile = loop->profile;
+    return LAM_OK;
 }
 
 lam_status lam_loop_new(lam_loop **out, lam_net *net, int from, const lam_data *data, size_t first,
@@ -204,12 +206,21 @@ void lam_loop_free(lam_loop *loop)
     if (!loop)
         return;
     free_room(loop);
+    lam_profile_free(loop->profile);
     lam_free(loop->order);
     lam_free(loop->metric);
     lam_free(loop->state);
     lam_free(loop->states);
     lam_free(loop->good);
     lam_free(loop);
+}
+
+lam_status lam_loop_profile(lam_loop *loop, lam_error *err)
+{
+    if (!loop->profile)
+        LAM_TRY(lam_profile_new(&loop->profile, loop->net->n_layers, err));
+    loop->plan->profile = loop->profile;
+    return LAM_OK;
 }
 
 /* ---- an epoch ------------------------------------------------------------------------------- */
@@ -242,12 +253,23 @@ bool lam_loop_done(const lam_loop *loop)
     return loop->at >= loop->n;
 }
 
+/* What was done until now belongs to that stage. */
+static inline void book(lam_loop *loop, lam_stage stage)
+{
+    if (loop->profile)
+        lam_profile_stage(loop->profile, stage);
+}
+
 /* ---- a batch -------------------------------------------------------------------------------- */
 
 static void fetch(lam_loop *loop, size_t rows)
 {
     const uint32_t *order = loop->shuffled ? loop->order + loop->at : NULL;
     size_t first = loop->first + loop->at;
+    if (loop->profile) {
+        loop->profile->batches++;
+        loop->profile->samples += (double)rows;
+    }
     loop->input = order ? NULL : lam_data_rows(loop->data, first);
     loop->target = loop->y;
     loop->sparse = goes_sparse(loop) ? lam_data_sparse(loop->data, order, first) : (lam_sparse){0};
@@ -266,6 +288,7 @@ static void fetch(lam_loop *loop, size_t rows)
         for (size_t r = rows; r-- > 0;)
             for (size_t t = 0; t < loop->per; t++)
                 loop->w[r * loop->per + t] = loop->w[r];
+    book(loop, LAM_STAGE_DATA);
 }
 
 static void predict(lam_loop *loop, size_t rows)
@@ -301,6 +324,32 @@ static size_t counted_rows(const lam_loop *loop, size_t n)
     return count;
 }
 
+/* Each row's loss is its own: a large batch is cut into tasks. */
+typedef struct scoring {
+    const lam_loop *loop;
+    size_t n, per_task;
+    float *gradient;
+} scoring;
+
+static void score_task(void *arg, size_t task, int worker)
+{
+    const scoring *s = arg;
+    const lam_loop *l = s->loop;
+    size_t at = task * s->per_task, n = lam_least(s->n - at, s->per_task);
+    (void)worker;
+    l->loss.type->eval(&l->loss, n, l->d, l->target + at * l->y_d, l->output + at * l->d, l->value + at,
+                       l->scale + at, s->gradient ? s->gradient + at * l->d : NULL);
+}
+
+static void score_rows(const lam_loop *loop, size_t n, float *gradient)
+{
+    enum { PARALLEL_FROM = 1 << 15, TASK = 1 << 13 };
+    scoring s = {loop, n, n, gradient};
+    if (n * loop->d >= PARALLEL_FROM)
+        s.per_task = lam_most(TASK / loop->d, 1);
+    lam_parallel(lam_divide_up(n, s.per_task), score_task, &s);
+}
+
 /* The batch's mean loss without penalties, and its gradient by the output. */
 static double score(lam_loop *loop, size_t rows)
 {
@@ -312,10 +361,11 @@ static double score(lam_loop *loop, size_t rows)
     if (gradient)
         for (size_t r = 0; r < n; r++)
             loop->scale[r] = w ? w[r] * each : each;
-    loop->loss.type->eval(&loop->loss, n, loop->d, loop->target, loop->output, loop->value, loop->scale, gradient);
+    score_rows(loop, n, gradient);
     double sum = 0;
     for (size_t r = 0; r < n; r++)
         sum += w ? (double)w[r] * loop->value[r] : loop->value[r];
+    book(loop, LAM_STAGE_LOSS);
     return loop->net->sum_loss || counted == 0 ? sum : sum / counted;
 }
 
@@ -372,6 +422,7 @@ static lam_status explode(lam_loop *loop, double loss, lam_error *err)
 static lam_status finish_batch(lam_loop *loop, size_t rows, double loss, lam_error *err)
 {
     loss += lam_net_penalty(loop->net) + loop->plan->activity_penalty;
+    book(loop, LAM_STAGE_UPDATE);
     if (loop->training && !isfinite(loss))
         return explode(loop, loss, err);
     if (loop->training) {
@@ -381,11 +432,14 @@ static lam_status finish_batch(lam_loop *loop, size_t rows, double loss, lam_err
             each_state(loop, false);
             loop->good_batches = loop->net->batches;
         }
+        book(loop, LAM_STAGE_REST);
         lam_plan_backward(loop->plan, loop->input, &loop->run, false);
         lam_net_penalty_gradient(loop->net, loop->plan->grads);
         lam_net_update(loop->net, loop->plan->grads);
+        book(loop, LAM_STAGE_UPDATE);
     }
     measure(loop, rows);
+    book(loop, LAM_STAGE_METRICS);
     loop->last_loss = loss;
     loop->loss_sum += loss * (double)rows;
     loop->loss_count += (double)rows;
@@ -393,6 +447,7 @@ static lam_status finish_batch(lam_loop *loop, size_t rows, double loss, lam_err
         return explode(loop, NAN, err);
     loop->at += rows;
     loop->batches++;
+    book(loop, LAM_STAGE_REST);
     return LAM_OK;
 }
 
@@ -407,6 +462,8 @@ lam_status lam_loop_run(lam_loop *loop, size_t max_batches, double seconds, lam_
     double until = lam_seconds() + seconds;
     if (loop->net->own_loss)
         return lam_fail(err, LAM_ESTATE, "A loss of one's own needs the step in two.");
+    if (loop->profile)
+        lam_profile_start(loop->profile);
     for (size_t done = 0; done < max_batches && !lam_loop_done(loop); done++) {
         size_t rows = next_rows(loop);
         fetch(loop, rows);
@@ -438,6 +495,8 @@ lam_status lam_loop_forward(lam_loop *loop, size_t *rows, lam_error *err)
     if (lam_loop_done(loop))
         return lam_fail(err, LAM_ESTATE, "The epoch is over.");
     *rows = next_rows(loop);
+    if (loop->profile)
+        lam_profile_start(loop->profile);
     fetch(loop, *rows);
     predict(loop, *rows);
     return LAM_OK;
@@ -448,6 +507,7 @@ lam_status lam_loop_backward(lam_loop *loop, double value, const float *gradient
     size_t rows = loop->run.rows;
     if (loop->training)
         memcpy(lam_plan_output_gradient(loop->plan), gradient, rows * loop->per * loop->d * sizeof(float));
+    book(loop, LAM_STAGE_LOSS); /* since lam_loop_forward() the caller worked at it */
     return finish_batch(loop, rows, value, err);
 }
 

@@ -52,6 +52,8 @@ typedef struct lam_loop {
     uint64_t batches;       /* batches of this epoch done */
     double loss_sum, loss_count, last_loss;
 
+    lam_profile *profile;   /* NULL unless lam_loop_profile() was called */
+
     float *good;            /* weights and optimizer state, known to give a finite loss */
     uint64_t good_batches;
 } lam_loop;
@@ -66,6 +68,9 @@ typedef struct lam_metric_list {
 lam_status lam_loop_new(lam_loop **loop, lam_net *net, int from, const lam_data *data, size_t first,
                         size_t n, size_t batch, lam_loop_kind kind, const lam_metric_list *metrics, lam_error *err);
 void lam_loop_free(lam_loop *loop);
+
+/* From now on loop->profile says where the time of batches goes. */
+lam_status lam_loop_profile(lam_loop *loop, lam_error *err);
 
 /* Begins an epoch (1-based; its number keys the shuffle). */
 lam_status lam_loop_start(lam_loop *loop, bool shuffle, uint64_t epoch, lam_error *err);

@@ -25,6 +25,7 @@ typedef struct lam_net {
     bool compiled;
     bool own_loss;          /* the loss is the caller's: only the split step works */
     bool sum_loss;          /* reduction "sum" instead of the mean */
+    bool bf16;              /* products round to bfloat16 what they multiply; weights, sums and the rest are floats */
     lam_loss loss;
     lam_optimizer optimizer;
     int n_slots;

@@ -39,12 +39,12 @@ static bool rides(const lam_plan *plan, int i)
            (l[-1].flags & LAM_LAYER_RECTIFIES) && !has_penalty(&l[-1]);
 }
 
-/* A maximum of what a rectifier put out hands no gradient to a 0; then the rectifier's own slope, 1
- * everywhere else, has nothing to add. */
+/* Where the layer behind a rectifier hands no gradient to a 0, the rectifier's own slope, 1 everywhere
+ * else, has nothing to add. */
 static bool is_rectified(const lam_plan *plan, int i)
 {
     const lam_layer *l = &plan->net->layers[i];
-    return i + 1 < plan->to && (l[1].flags & LAM_LAYER_MAXIMUM) && ends_in_relu(l) && !has_penalty(l);
+    return i + 1 < plan->to && (l[1].flags & LAM_LAYER_GATES) && ends_in_relu(l) && !has_penalty(l);
 }
 
 static void find_rectifiers(lam_plan *plan, lam_plan_kind kind)
@@ -335,6 +335,7 @@ typedef struct trip {
     float *dx;
     size_t first, rows;
     int lane;               /* -1: the whole batch */
+    int worker;             /* that carries the part */
     float *grads;
     bool add;
     int lowest;             /* backward ends here */
@@ -351,6 +352,7 @@ static lam_pass pass_of(const trip *t)
         .training = t->run->training,
         .update_state = t->run->update_state && t->run->training,
         .carry_state = t->run->carry_state,
+        .bf16 = plan->net->bf16,
         .seed = t->run->seed,
         .step = t->run->step,
         .first_row = t->run->first_row + t->first,
@@ -406,6 +408,27 @@ static void enter_backward(const trip *t, int i, lam_pass *pass)
     pass->rectify &= !step[1].rectified;
 }
 
+/* Layer i has just done its part of the trip. */
+static void book(const trip *t, lam_phase phase, int i, double work)
+{
+    if (t->lane < 0)
+        lam_profile_layer(t->plan->profile, phase, i, work);
+    else
+        lam_profile_worker_layer(t->plan->profile, t->worker, i, work);
+}
+
+static inline void book_forward(const trip *t, int i)
+{
+    if (t->plan->profile && !t->plan->step[i].rides)
+        book(t, LAM_PHASE_FORWARD, i, (double)t->rows * t->plan->net->layers[i].work);
+}
+
+static inline void book_backward(const trip *t, int i, bool wants_dx)
+{
+    if (t->plan->profile)
+        book(t, LAM_PHASE_BACKWARD, i, lam_backward_work(&t->plan->net->layers[i], t->rows, wants_dx));
+}
+
 static void forward_layer(const trip *t, int i, lam_pass *pass)
 {
     const lam_layer *layer = &t->plan->net->layers[i];
@@ -418,8 +441,10 @@ static void forward_layer(const trip *t, int i, lam_pass *pass)
 static void go_forward(const trip *t)
 {
     lam_pass pass = pass_of(t);
-    for (int i = t->segment->from; i < t->segment->to; i++)
+    for (int i = t->segment->from; i < t->segment->to; i++) {
         forward_layer(t, i, &pass);
+        book_forward(t, i);
+    }
 }
 
 /* A part's gradients go from one of the lane's buffers to the other, between the whole arrays at both
@@ -441,6 +466,7 @@ static void go_backward(const trip *t)
         else
             pass.dx = plan->lane[t->lane].buffer[side ^= 1];
         layer->type->backward(layer, &pass);
+        book_backward(t, i, pass.dx != NULL);
         dy = pass.dx;
     }
 }
@@ -458,8 +484,10 @@ static void run_lane(void *arg, size_t lane, int worker)
     const lam_segment *s = c->trip.segment;
     size_t begin = c->parts * lane / c->lanes, end = c->parts * (lane + 1) / c->lanes;
     trip t = c->trip;
-    (void)worker;
     t.lane = (int)lane;
+    t.worker = worker;
+    if (t.plan->profile)
+        lam_profile_worker_start(t.plan->profile, worker);
     if (t.plan->backward)
         t.grads = t.plan->lane[lane].grads - s->begin;
     for (size_t p = begin; p < end; p++) {
@@ -475,6 +503,9 @@ static size_t run_convoy(const trip *t, void (*go)(const trip *t))
     size_t part = t->segment->part, parts = lam_divide_up(t->run->rows, part);
     convoy c = {*t, t->run->rows, parts, lam_least(parts, LAM_LANES), go};
     lam_parallel(c.lanes, run_lane, &c);
+    if (t->plan->profile)
+        lam_profile_share(t->plan->profile, go == go_forward ? LAM_PHASE_FORWARD : LAM_PHASE_BACKWARD,
+                          t->segment->from, t->segment->to);
     return c.lanes;
 }
 
@@ -495,8 +526,11 @@ static void prepare_layers(lam_plan *plan, const lam_run *run)
     for (int i = plan->from; i < plan->to; i++) {
         const lam_layer *layer = &plan->net->layers[i];
         pass.prepared = plan->step[i].prepared;
-        if (layer->type->prepare)
-            layer->type->prepare(layer, &pass);
+        if (!layer->type->prepare)
+            continue;
+        layer->type->prepare(layer, &pass);
+        if (plan->profile)
+            book(&t, LAM_PHASE_PREPARE, i, 0);
     }
 }
 
@@ -510,6 +544,7 @@ static double forward_at_once(const trip *t)
         forward_layer(t, i, &pass);
         if (has_penalty(layer))
             penalty += lam_regularizer_value(&layer->activity, t->rows * layer->out_count, pass.y);
+        book_forward(t, i);
     }
     return penalty;
 }
@@ -553,6 +588,7 @@ static void back_at_once(trip *t, int *side)
         pass.dy = plan->gradient[*side];
         pass.dx = want_dx ? plan->gradient[in_place ? *side : 1 - *side] : NULL;
         layer->type->backward(layer, &pass);
+        book_backward(t, i, want_dx);
         if (want_dx && !in_place)
             *side = 1 - *side;
     }
@@ -574,6 +610,8 @@ static void add_lanes(const trip *t, size_t lanes, bool add)
             for (size_t k = 0; k < lanes; k++)
                 lam_axpy(weight->count, 1, plan->lane[k].grads + (weight->offset - t->segment->begin), sum);
         }
+        if (plan->profile)
+            lam_profile_more(plan->profile, LAM_PHASE_BACKWARD, i);
     }
 }
 

@@ -11,6 +11,7 @@
 #define LAM_NN_PLAN_H
 
 #include "nn/net.h"
+#include "nn/profile.h"
 
 enum { LAM_LANES = 8 };
 
@@ -23,7 +24,7 @@ typedef struct lam_step {
     char *prepared;
     unsigned char *mask;   /* the mask that leaves the layer, of the whole batch, or NULL */
     float *extra[4];       /* final states, of a KEEP plan */
-    bool rectified;    /* its rectifier's slope is left to the maximum behind it */
+    bool rectified;    /* its rectifier's slope is left to the layer behind it */
     bool rides;        /* a rectifier that the layer before it sees to */
 } lam_step;
 
@@ -53,6 +54,7 @@ typedef struct lam_plan {
     float *gradient[2];
     float *grads;          /* gradients of the weights, as net->weights; NULL without backward */
     double activity_penalty; /* of the last forward pass, already divided by its rows */
+    lam_profile *profile;    /* times the passes; NULL: nobody does.  The caller's, who sets it */
     char *arena;
     size_t arena_bytes;
 } lam_plan;

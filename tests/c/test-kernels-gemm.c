@@ -12,6 +12,7 @@ typedef struct problem {
     bool add, bias;
     const lam_activation *act;
     bool in_place; /* y == c */
+    bool gated;
 } problem;
 
 static double activate(const lam_activation *act, double z)
@@ -25,7 +26,7 @@ static double activate(const lam_activation *act, double z)
 }
 
 /* Fills A, B, C, bias; runs; hands c and y to the caller for comparisons of bits. */
-static void run(const problem *q, float *a, float *b, float *c, float *y, float *bias)
+static void run(const problem *q, float *a, float *b, float *c, float *y, float *bias, const float *gate)
 {
     lam_gemm g = {.form = q->form, .m = q->m, .n = q->n, .k = q->k, .a = a, .b = b, .c = c};
     g.lda = (q->form == LAM_TN ? q->m : q->k) + q->pad;
@@ -35,6 +36,7 @@ static void run(const problem *q, float *a, float *b, float *c, float *y, float 
     g.bias = q->bias ? bias : NULL;
     g.act = q->act;
     g.y = q->act ? (q->in_place ? c : y) : NULL;
+    g.gate = q->gated ? gate : NULL;
     lam_gemm_run(&g);
 }
 
@@ -52,13 +54,15 @@ static void check(const problem *q)
     unit_fill(b, n_b, -1.0, 1.0);
     unit_fill(c, n_c, -1.0, 1.0);
     unit_fill(bias, q->n, -1.0, 1.0);
+    float *gate = malloc((n_c + 1) * sizeof *c);
+    unit_fill(gate, n_c, -1.0, 1.0);
     for (size_t i = 0; i < n_c; i++) {
         if (i % ldc >= q->n)
             c[i] = GUARD;
         y[i] = GUARD;
     }
     memcpy(before, c, n_c * sizeof *c);
-    run(q, a, b, c, y, bias);
+    run(q, a, b, c, y, bias, gate);
     for (size_t i = 0; i < q->m; i++)
         for (size_t j = 0; j < ldc; j++) {
             size_t at = i * ldc + j;
@@ -74,6 +78,8 @@ static void check(const problem *q)
                 size += fabs(ap * bp);
             }
             z += (q->add ? (double)before[at] : 0.0) + (q->bias ? (double)bias[j] : 0.0);
+            if (q->gated && !(gate[at] > 0.0f))
+                z = 0;
             double tol = 1e-6 * size;
             double got_z = (double)c[at], got_y = (double)(q->in_place ? c[at] : y[at]);
             bool wrong = !(q->act && q->in_place) && !(fabs(got_z - z) <= tol);
@@ -90,6 +96,7 @@ static void check(const problem *q)
     free(before);
     free(y);
     free(bias);
+    free(gate);
 }
 
 static const lam_activation relu = {LAM_ACT_relu, {0, INFINITY, 0}};
@@ -105,9 +112,9 @@ static void check_shape(size_t m, size_t k, size_t n)
     for (int form = 0; form < 3; form++) {
         turn++;
         problem q = {(lam_form)form, m, n, k, turn % 3 == 0 ? PAD : 0, turn % 2 == 0, turn % 5 > 1,
-                     acts[turn % 7], turn % 11 > 5};
+                     acts[turn % 7], turn % 11 > 5, false};
         check(&q);
-        problem plain = {(lam_form)form, m, n, k, 0, false, false, NULL, false};
+        problem plain = {(lam_form)form, m, n, k, 0, false, false, NULL, false, turn % 4 == 1};
         check(&plain);
     }
 }
@@ -162,7 +169,7 @@ static void check_threads(void)
     static const size_t shapes[][3] = {{260, 300, 301}, {5000, 300, 9}, {64, 400, 900}, {9000, 500, 2}, {650, 90, 200}};
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
         for (int form = 0; form < 3; form++) {
-            problem q = {(lam_form)form, shapes[s][0], shapes[s][2], shapes[s][1], 0, false, true, &relu, false};
+            problem q = {(lam_form)form, shapes[s][0], shapes[s][2], shapes[s][1], 0, false, true, &relu, false, false};
             size_t n_a = q.m * q.k, n_b = q.k * q.n, n_c = q.m * q.n;
             float *all = malloc((n_a + n_b + 4 * n_c + q.n) * sizeof *all);
             float *a = all, *b = a + n_a, *c = b + n_b, *y = c + n_c, *c1 = y + n_c, *y1 = c1 + n_c, *bias = y1 + n_c;
@@ -171,7 +178,7 @@ static void check_threads(void)
             unit_fill(bias, q.n, -1.0, 1.0);
             for (int threads = 1; threads <= 3; threads++) {
                 CHECK_OK(lam_threads_set(threads, NULL));
-                run(&q, a, b, threads == 1 ? c1 : c, threads == 1 ? y1 : y, bias);
+                run(&q, a, b, threads == 1 ? c1 : c, threads == 1 ? y1 : y, bias, NULL);
                 if (threads > 1)
                     CHECK(memcmp(c, c1, n_c * sizeof *c) == 0 && memcmp(y, y1, n_c * sizeof *c) == 0);
             }

@@ -134,8 +134,8 @@ void lam_attend_backward(const lam_attend_head *h, float *d)
             memset(d + i * steps, 0, steps * sizeof *d);
 }
 
-void lam_attend_scores(size_t steps, size_t each, const float *a, const float *b, size_t width,
-                       float *s)
+void lam_attend_scores(const lam_pass *pass, size_t steps, size_t each, const float *a, const float *b,
+                       size_t width, float *s)
 {
     lam_gemm_run(&(lam_gemm){.form = LAM_NT,
                              .m = steps,
@@ -146,11 +146,12 @@ void lam_attend_scores(size_t steps, size_t each, const float *a, const float *b
                              .b = b,
                              .ldb = width,
                              .c = s,
-                             .ldc = steps});
+                             .ldc = steps,
+                             .bf16 = pass->bf16});
 }
 
-void lam_attend_combine(lam_form form, size_t rows, size_t steps, size_t each, const float *s,
-                        const float *b, size_t width, float *c)
+void lam_attend_combine(const lam_pass *pass, lam_form form, size_t rows, size_t steps, size_t each,
+                        const float *s, const float *b, size_t width, float *c)
 {
     lam_gemm_run(&(lam_gemm){.form = form,
                              .m = rows,
@@ -161,5 +162,6 @@ void lam_attend_combine(lam_form form, size_t rows, size_t steps, size_t each, c
                              .b = b,
                              .ldb = width,
                              .c = c,
-                             .ldc = width});
+                             .ldc = width,
+                             .bf16 = pass->bf16});
 }

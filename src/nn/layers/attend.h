@@ -67,10 +67,10 @@ void lam_attend_backward(const lam_attend_head *h, float *d);
 
 /* Products of one head of one sample: a, b and c have rows of `each` numbers that stand `width`
  * apart.  s (steps, steps) = a b': */
-void lam_attend_scores(size_t steps, size_t each, const float *a, const float *b, size_t width,
-                       float *s);
+void lam_attend_scores(const lam_pass *pass, size_t steps, size_t each, const float *a, const float *b,
+                       size_t width, float *s);
 /* c = s b or s' b (LAM_NN, LAM_TN): `rows` rows of c, sums over `steps` of b. */
-void lam_attend_combine(lam_form form, size_t rows, size_t steps, size_t each, const float *s,
-                        const float *b, size_t width, float *c);
+void lam_attend_combine(const lam_pass *pass, lam_form form, size_t rows, size_t steps, size_t each,
+                        const float *s, const float *b, size_t width, float *c);
 
 #endif

@@ -87,6 +87,8 @@ static lam_status build(lam_layer *layer, lam_error *err)
     LAM_TRY(lam_attend_build(&a->attend, layer, err));
     layer->cache_row = lam_attend_cache(&a->attend);
     layer->scratch_row = lam_add(lam_mul(work_count(layer), sizeof(float)), TERMS * sizeof(double));
+    /* the shares times x; in the mode dot also x x' */
+    layer->work = (a->score_mode == DOT ? 2.0 : 1.0) * (double)a->attend.steps * (double)layer->in_count;
     lam_shape number = {0};
     if (a->use_scale)
         LAM_TRY(lam_layer_add_weight(layer, "scale", number, true, &ones, err));
@@ -115,18 +117,18 @@ typedef struct job {
 } job;
 
 /* Of two (steps, features): s = a b'. */
-static void products(const lam_layer *layer, const float *a, const float *b, float *s)
+static void products(const job *j, const float *a, const float *b, float *s)
 {
-    size_t features = layer->in.dim[1];
-    lam_attend_scores(layer->in.dim[0], features, a, b, features, s);
+    size_t features = j->layer->in.dim[1];
+    lam_attend_scores(j->pass, j->layer->in.dim[0], features, a, b, features, s);
 }
 
 /* c = s b or s' b, with `rows` rows of s (., steps) and b, c (., features) */
-static void combine(const lam_layer *layer, lam_form form, size_t rows, const float *s,
+static void combine(const job *j, lam_form form, size_t rows, const float *s,
                     const float *b, float *c)
 {
-    size_t features = layer->in.dim[1];
-    lam_attend_combine(form, rows, layer->in.dim[0], features, s, b, features, c);
+    size_t features = j->layer->in.dim[1];
+    lam_attend_combine(j->pass, form, rows, j->layer->in.dim[0], features, s, b, features, c);
 }
 
 /* t[j, d] = tanh(scale (x[i, d] + x[j, d])) for the first n steps j */
@@ -154,7 +156,7 @@ static double sum_of(size_t n, const float *x)
 static void dot_scores(const job *j, const float *x, float *s)
 {
     const attention *a = j->layer->config;
-    products(j->layer, x, x, s);
+    products(j, x, x, s);
     if (a->use_scale)
         lam_scale(a->attend.steps * a->attend.steps, scale_of(j->layer, j->pass), s);
 }
@@ -184,7 +186,7 @@ static void forward_task(void *arg, size_t sample, int worker)
         dot_scores(j, x, h.shares);
     else
         concat_scores(j, &w, x, h.shares);
-    combine(j->layer, LAM_NN, a->attend.steps, lam_attend_forward(&h, w.dropped), x,
+    combine(j, LAM_NN, a->attend.steps, lam_attend_forward(&h, w.dropped), x,
             pass->y + sample * j->layer->out_count);
 }
 
@@ -223,7 +225,7 @@ static void concat_back(const job *j, const work *w, const float *x, double *dwe
             *dweight += 0.5 * (double)e[k] * sum_of(features, w->t + k * features);
         for (size_t k = 0; k < steps * features; k++)
             w->t[k] = 1.0f - w->t[k] * w->t[k];
-        combine(j->layer, LAM_NN, 1, e, w->t, w->g + i * features);
+        combine(j, LAM_NN, 1, e, w->t, w->g + i * features);
     }
     lam_scale(steps * features, weight_of(j->layer, j->pass), w->g);
 }
@@ -240,17 +242,17 @@ static void backward_task(void *arg, size_t sample, int worker)
     const float *x = pass->x + sample * n, *dy = pass->dy + sample * n;
     lam_attend_head h = lam_attend_head_of(&a->attend, j->layer, pass, pass->cache, sample, 0);
 
-    products(j->layer, dy, x, w.d);
+    products(j, dy, x, w.d);
     lam_attend_backward(&h, w.d);
     symmetrize(steps, w.d);
     if (a->score_mode == DOT)
-        combine(j->layer, LAM_NN, steps, w.d, x, w.g);
+        combine(j, LAM_NN, steps, w.d, x, w.g);
     else
         concat_back(j, &w, x, &term[DWEIGHT]);
     term[DSCALE] = (a->score_mode == DOT ? 0.5 : 1.0) * dot(n, x, w.g);
     if (!pass->dx)
         return;
-    combine(j->layer, LAM_TN, steps, lam_attend_again(&h, w.dropped), dy, pass->dx + sample * n);
+    combine(j, LAM_TN, steps, lam_attend_again(&h, w.dropped), dy, pass->dx + sample * n);
     lam_axpy(n, scale_of(j->layer, pass), w.g, pass->dx + sample * n);
 }
 

@@ -113,6 +113,8 @@ static lam_status build(lam_layer *layer, lam_error *err)
         LAM_TRY(lam_inner_build(inner, layer, &layer->in, side * STREAMS, prefixes[side], err));
         b->units[side] = lam_shape_last(&inner->out);
         layer->flags &= inner->flags;
+        layer->work += inner->work;
+        layer->work_inside += inner->work_inside;
         for (int i = 0; i < inner->n_extra; i++)
             layer->extra[layer->n_extra++] = inner->extra[i];
     }

@@ -40,6 +40,12 @@ lam_shape lam_conv_kernel_shape(const lam_window *window, size_t in, size_t out)
                : (lam_shape){.rank = 4, .dim = {window->size[0], window->size[1], in, out}};
 }
 
+double lam_conv_work(const lam_conv *conv)
+{
+    return (double)conv->out_h * (double)conv->out_w * (double)conv->out_c * (double)conv->kernel_h *
+           (double)conv->kernel_w * (double)(conv->in_c / conv->groups);
+}
+
 lam_status lam_conv_layer_add_bias(lam_layer *layer, lam_error *err)
 {
     const lam_conv_layer *c = layer->config;
@@ -132,6 +138,7 @@ lam_status lam_conv_layer_build(lam_layer *layer, lam_shape kernel, lam_error *e
     const lam_conv_layer *c = layer->config;
     lam_conv_layer_memory(layer);
     layer->prepared = lam_conv_prepared_size(&c->conv, LAM_CONV_ALL_USES);
+    layer->work = lam_conv_work(&c->conv);
     LAM_TRY(lam_layer_add_weight(layer, "kernel", kernel, true, &c->kernel, err));
     return lam_conv_layer_add_bias(layer, err);
 }

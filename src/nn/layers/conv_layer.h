@@ -55,6 +55,9 @@ lam_conv lam_conv_of(const lam_window *window, const lam_window_fit *fit, size_t
 /* (size, in, out) for sequences, (height, width, in, out) for pictures. */
 lam_shape lam_conv_kernel_shape(const lam_window *window, size_t in, size_t out);
 
+/* Multiply-adds of a sample, those with the padding included. */
+double lam_conv_work(const lam_conv *conv);
+
 lam_status lam_conv_layer_add_bias(lam_layer *layer, lam_error *err);
 /* What the end of a pass needs, layer->out being known: the flags, z in the cache, dz in the
  * scratch. */

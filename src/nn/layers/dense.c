@@ -47,8 +47,9 @@ static lam_status build(lam_layer *layer, lam_error *err)
     if (d->use_bias)
         LAM_TRY(lam_layer_add_weight(layer, "bias", lam_shape_1(d->units), true, &d->bias, err));
     layer->out.dim[layer->out.rank - 1] = d->units;
+    layer->work = (double)layer->in_count * (double)d->units;
 
-    layer->flags = LAM_LAYER_NEEDS_X |
+    layer->flags = LAM_LAYER_NEEDS_X | LAM_LAYER_GATES |
                    (lam_activation_type_of(d->act.id)->needs_y ? LAM_LAYER_NEEDS_Y : 0) |
                    (layer->in.rank > 1 ? LAM_LAYER_CARRIES_MASK : LAM_LAYER_TAKES_SPARSE);
     size_t out_bytes = lam_shape_count(&layer->out) * sizeof(float);
@@ -93,7 +94,8 @@ static void forward(const lam_layer *layer, const lam_pass *pass)
                              .ldc = d->units,
                              .bias = d->use_bias ? lam_w(layer, pass, 1) : NULL,
                              .act = active && !by_row ? &d->act : NULL,
-                             .y = pass->y});
+                             .y = pass->y,
+                             .bf16 = pass->bf16});
     if (active && by_row)
         lam_activation_forward(&d->act, rows, d->units, z, pass->y);
 }
@@ -124,7 +126,8 @@ static void backward(const lam_layer *layer, const lam_pass *pass)
                                  .ldb = d->units,
                                  .c = dw,
                                  .ldc = d->units,
-                                 .add = pass->add});
+                                 .add = pass->add,
+                                 .bf16 = pass->bf16});
     float *db = d->use_bias ? lam_g(layer, pass, 1) : NULL;
     if (db)
         lam_colsum(rows, d->units, dz, db, pass->add);
@@ -138,7 +141,9 @@ static void backward(const lam_layer *layer, const lam_pass *pass)
                                  .b = lam_w(layer, pass, 0),
                                  .ldb = d->units,
                                  .c = pass->dx,
-                                 .ldc = k});
+                                 .ldc = k,
+                                 .gate = pass->rectified ? pass->x : NULL,
+                                 .bf16 = pass->bf16});
 }
 
 const lam_layer_type lam_layer_dense = {

@@ -56,7 +56,7 @@ static lam_status build_max(lam_layer *layer, lam_error *err)
 {
     const global_pooling *g = layer->config;
     LAM_TRY(build(layer, err));
-    layer->flags = LAM_LAYER_MAXIMUM;
+    layer->flags = LAM_LAYER_GATES;
     layer->cache_row = g->pool.channels * lam_max_pool_winner(&g->pool);
     return LAM_OK;
 }

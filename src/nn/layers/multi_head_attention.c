@@ -122,6 +122,10 @@ static lam_status build(lam_layer *layer, lam_error *err)
     size_t bytes = lam_mul(lam_mul(m->attend.steps, widths), sizeof(float));
     layer->cache_row = lam_add(bytes, lam_attend_cache(&m->attend));
     layer->scratch_row = lam_add(bytes, lam_mul(2, matrix_bytes(m)));
+    /* q, k and v; then the scores, the contexts and the output, which come behind these */
+    double steps = (double)m->attend.steps, key = (double)m->width[KEY], value = (double)m->width[VALUE];
+    layer->work_inside = steps * (steps * (key + value) + value * (double)lam_shape_count(&m->output));
+    layer->work = steps * (double)layer->in.dim[1] * (2 * key + value) + layer->work_inside;
     return add_weights(layer, err);
 }
 
@@ -175,7 +179,8 @@ static void project(const job *j, int part, size_t inputs, const float *x, size_
                              .ldb = outputs,
                              .c = y,
                              .ldc = outputs,
-                             .bias = m->use_bias ? lam_w(j->layer, j->pass, at + 1) : NULL});
+                             .bias = m->use_bias ? lam_w(j->layer, j->pass, at + 1) : NULL,
+                             .bf16 = j->pass->bf16});
 }
 
 /* From dy to the gradients of kernel and bias, and to dx (unless NULL); add: dx += it. */
@@ -197,7 +202,8 @@ static void project_back(const job *j, int part, size_t inputs, const float *x, 
                                  .ldb = outputs,
                                  .c = dkernel,
                                  .ldc = outputs,
-                                 .add = j->pass->add});
+                                 .add = j->pass->add,
+                                 .bf16 = j->pass->bf16});
     if (dbias)
         lam_colsum(j->rows, outputs, dy, dbias, j->pass->add);
     if (dx)
@@ -211,7 +217,8 @@ static void project_back(const job *j, int part, size_t inputs, const float *x, 
                                  .ldb = outputs,
                                  .c = dx,
                                  .ldc = inputs,
-                                 .add = add});
+                                 .add = add,
+                                 .bf16 = j->pass->bf16});
 }
 
 /* Where the steps of a sample and head begin in an array of part p. */
@@ -245,10 +252,10 @@ static void forward_task(void *arg, size_t sample, int worker)
     for (size_t head = 0; head < m->attend.heads; head++) {
         lam_attend_head h =
             lam_attend_head_of(&m->attend, j->layer, j->pass, j->shares, sample, head);
-        lam_attend_scores(steps, m->key_dim, part_of(j, j->value, QUERY, sample, head),
+        lam_attend_scores(j->pass, steps, m->key_dim, part_of(j, j->value, QUERY, sample, head),
                part_of(j, j->value, KEY, sample, head), m->width[KEY], h.shares);
         const float *shares = lam_attend_forward(&h, matrix(j, sample, 0));
-        lam_attend_combine(LAM_NN, steps, steps, m->value_dim, shares, part_of(j, j->value, VALUE, sample, head),
+        lam_attend_combine(j->pass, LAM_NN, steps, steps, m->value_dim, shares, part_of(j, j->value, VALUE, sample, head),
                 m->width[VALUE], part_of(j, j->value, CONTEXT, sample, head));
     }
 }
@@ -275,14 +282,14 @@ static void backward_task(void *arg, size_t sample, int worker)
             lam_attend_head_of(&m->attend, j->layer, j->pass, j->shares, sample, head);
         const float *shares = lam_attend_again(&h, matrix(j, sample, 0));
         const float *dcontext = part_of(j, j->gradient, CONTEXT, sample, head);
-        lam_attend_combine(LAM_TN, steps, steps, m->value_dim, shares, dcontext, m->width[VALUE],
+        lam_attend_combine(j->pass, LAM_TN, steps, steps, m->value_dim, shares, dcontext, m->width[VALUE],
                 part_of(j, j->gradient, VALUE, sample, head));
-        lam_attend_scores(steps, m->value_dim, dcontext, part_of(j, j->value, VALUE, sample, head),
+        lam_attend_scores(j->pass, steps, m->value_dim, dcontext, part_of(j, j->value, VALUE, sample, head),
                m->width[VALUE], d);
         lam_attend_backward(&h, d);
-        lam_attend_combine(LAM_NN, steps, steps, m->key_dim, d, part_of(j, j->value, KEY, sample, head),
+        lam_attend_combine(j->pass, LAM_NN, steps, steps, m->key_dim, d, part_of(j, j->value, KEY, sample, head),
                 m->width[KEY], part_of(j, j->gradient, QUERY, sample, head));
-        lam_attend_combine(LAM_TN, steps, steps, m->key_dim, d, part_of(j, j->value, QUERY, sample, head),
+        lam_attend_combine(j->pass, LAM_TN, steps, steps, m->key_dim, d, part_of(j, j->value, QUERY, sample, head),
                 m->width[KEY], part_of(j, j->gradient, KEY, sample, head));
     }
     scale_queries(j, j->gradient, sample);

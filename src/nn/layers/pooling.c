@@ -52,7 +52,7 @@ static lam_status build_max(lam_layer *layer, lam_error *err)
 {
     const pooling *p = layer->config;
     LAM_TRY(build(layer, err));
-    layer->flags = LAM_LAYER_MAXIMUM;
+    layer->flags = LAM_LAYER_GATES;
     layer->cache_row = lam_shape_count(&layer->out) * lam_max_pool_winner(&p->pool);
     return LAM_OK;
 }

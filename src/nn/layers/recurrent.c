@@ -179,6 +179,9 @@ lam_status lam_recurrent_build(lam_layer *layer, lam_error *err)
         r->return_sequences ? lam_shape_2(layer->in.dim[0], r->units) : lam_shape_1(r->units);
     layer->flags = LAM_LAYER_NEEDS_X | LAM_LAYER_WHOLE_BATCH | LAM_LAYER_USES_MASK |
                    (r->return_sequences ? LAM_LAYER_CARRIES_MASK : 0);
+    double sums = (double)layer->in.dim[0] * (double)(r->cell->gates * r->units);
+    layer->work_inside = sums * (double)r->units;
+    layer->work = sums * (double)layer->in.dim[1] + layer->work_inside;
     layer->n_extra = r->return_state ? (int)r->cell->states : 0;
     for (int i = 0; i < layer->n_extra; i++)
         layer->extra[i] = r->units;

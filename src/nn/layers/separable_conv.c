@@ -66,6 +66,9 @@ static lam_status build(lam_layer *layer, lam_error *err)
     s->point = lam_conv_of(&one, &same, c->filters, 1);
     layer->out = lam_window_shape(&c->window, fit.out, c->filters);
 
+    layer->work_inside = lam_conv_work(&s->point);
+    layer->work = lam_conv_work(&c->conv) + layer->work_inside;
+
     lam_conv_layer_memory(layer);
     size_t mid = lam_mul(mid_count(s), sizeof(float));
     layer->cache_row = lam_add(layer->cache_row, mid);

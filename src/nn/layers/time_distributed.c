@@ -77,6 +77,8 @@ static lam_status build(lam_layer *layer, lam_error *err)
     layer->scratch_row = t->steps * inner->scratch_row;
     layer->scratch_fixed = inner->scratch_fixed;
     layer->prepared = inner->prepared;
+    layer->work = (double)t->steps * inner->work;
+    layer->work_inside = (double)t->steps * inner->work_inside;
     build_mask(layer, t);
     return LAM_OK;
 }
