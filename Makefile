@@ -18,7 +18,7 @@ CFLAGS_tsan = $(O1) -g1 -fsanitize=thread
 LIBS_blas = @build/blas.libs
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 
-.PHONY: demo test install setup setup-tests core-tests san tsan check docs bench bench-short bench-scaling registrations clean
+.PHONY: demo test install setup setup-tests core-tests san tsan check docs bench bench-short registrations clean
 
 demo: setup
 	@sh tools/install.sh
@@ -87,15 +87,12 @@ docs:
 	@sh tools/setup.sh roxygen2
 	@sh tools/docs.sh
 
-# About 40 minutes, less than 5, and 5.
+# About 40 minutes, and less than 5.
 bench: install
 	Rscript bench/bench.R
 
 bench-short: install
 	Rscript bench/bench.R form=short
-
-bench-scaling: install
-	Rscript bench/scaling.R
 
 registrations:
 	@Rscript tools/make-registrations.R
