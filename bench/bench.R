@@ -174,8 +174,8 @@ bench <- function() {
     peaks <- rbind(peaks, bounds(program, core))
     measured <- rbind(measured, one_round(runs, round, folder, core))
     peaks <- rbind(peaks, bounds(program, core))
-    about <- list(form = form, rounds = round, seconds = seconds, absent = absent, cores = cores, core = core, cpu = cpu_field("model name"),
-                  model = paste(cpu_field("cpu family"), cpu_field("model"), sep = "-"),
+    about <- list(form = form, rounds = round, planned = rounds, packages = packages, seconds = seconds, absent = absent, cores = cores,
+                  core = core, cpu = cpu_field("model name"), model = paste(cpu_field("cpu family"), cpu_field("model"), sep = "-"),
                   peaks = stats::aggregate(cbind(fma, sgemm) ~ threads, peaks, max, na.action = stats::na.pass),
                   python = if (!is.na(python3)) output_of(python3, c("bench/peers.py", "versions")) else "no Python")
     report(measured, about, args$results)

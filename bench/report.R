@@ -103,7 +103,7 @@ header <- function(about) {
   cores <- ifelse(nzchar(names(about$cores)), names(about$cores), "unset")
   packages <- Filter(function(p) requireNamespace(p, quietly = TRUE), c("lamina", "nnet", "RSNNS", "neuralnet", "ANN2", "deepnet"))
   versions <- vapply(packages, function(p) paste(p, utils::packageVersion(p)), "")
-  set <- settings
+  set <- settings[settings$package %in% about$packages, ]
   set$apart[set$apart == ""] <- "-"
   names(set)[3] <- "apart, because"
   c(
@@ -137,7 +137,7 @@ report <- function(measured, about, folder) {
   utils::write.csv(dated, paste0(stem, ".csv"), row.names = FALSE)
   writeLines(text, paste0(stem, ".md"))
   picture(table, about, paste0(stem, ".png"))
-  cat(text, "", paste0("written: ", stem, ".csv, .md, .png"), sep = "\n")
+  if (about$rounds == about$planned) cat(text, "", paste0("written: ", stem, ".csv, .md, .png"), sep = "\n")
 }
 
 # How many times as fast as each peer lamina is; the nearest peer of each workload by name.
