@@ -87,11 +87,12 @@ docs:
 	@sh tools/setup.sh roxygen2
 	@sh tools/docs.sh
 
+# About 40 minutes, and less than 5.
 bench: install
-	Rscript bench/bench.R long
+	Rscript bench/bench.R
 
 bench-short: install
-	Rscript bench/bench.R short
+	Rscript bench/bench.R form=short
 
 registrations:
 	@Rscript tools/make-registrations.R

@@ -12,7 +12,7 @@ add_layer <- function(model, layer) {
     conv_norm = {
       lamina::layer_conv_2d(model, layer$units, c(3, 3), padding = "same", use_bias = FALSE)
       # a short memory, so that a few steps are enough to predict with
-      lamina::layer_batch_normalization(model, momentum = 0.8)
+      lamina::layer_batch_normalization(model, momentum = 0.5)
       lamina::layer_activation(model, "relu")
     },
     pool = lamina::layer_max_pooling_2d(model, c(2, 2)),

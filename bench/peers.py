@@ -88,7 +88,7 @@ def torch_layers(w, nn):
             same = kind == "conv_norm" or values[1] == "same"
             layers.append(nn.Conv2d(shape[0], int(values[0]), 3, padding=int(same), bias=kind == "conv"))
             if kind == "conv_norm":
-                layers.append(nn.BatchNorm2d(int(values[0]), eps=1e-3, momentum=0.2))
+                layers.append(nn.BatchNorm2d(int(values[0]), eps=1e-3, momentum=0.5))
             layers.append(nn.ReLU())
             shape = [int(values[0])] + [size - (0 if same else 2) for size in shape[1:]]
         elif kind == "pool":

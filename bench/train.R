@@ -31,9 +31,12 @@ seconds_of <- function(run) {
   as.numeric(difftime(Sys.time(), start, units = "secs"))
 }
 
-prediction_run <- function(trainer) {
+# As many batches as fit into half a second, at least one.
+prediction_batches <- function(trainer) {
   batches <- lapply(seq(1, w$rows, by = w$batch), function(i) first(data$x, i:(i + w$batch - 1)))
-  function() for (x in batches) trainer$predict(x)
+  trainer$predict(batches[[1]])
+  most <- 0.5 / seconds_of(function() trainer$predict(batches[[1]]))
+  batches[seq_len(max(1, min(length(batches), most)))]
 }
 
 usable <- package == "lamina" || !is.null(hidden_units(w))
@@ -49,12 +52,13 @@ if (is.null(trainer)) {
   try(cat("5", file = "/proc/self/clear_refs"), silent = TRUE) # the peak is that from here on
   before <- memory("VmRSS")
   invisible(trainer$train())
-  run <- if (w$predicts) prediction_run(trainer) else trainer$train
-  if (w$predicts) run()
+  batches <- if (w$predicts) prediction_batches(trainer)
+  run <- if (w$predicts) function() for (x in batches) trainer$predict(x) else trainer$train
+  samples <- if (w$predicts) length(batches) * w$batch else w$rows * w$epochs
   rows <- seq_len(min(512, w$rows))
   result <- tryCatch(score(w, trainer$predict(first(data$x, rows)), if (w$loss == "mse") data$y[rows, ] else data$y[rows]),
                      error = function(e) c(loss = NA, accuracy = NA, chance = NA))
   took <- seconds_of(run)
   while (sum(took) < seconds) took <- c(took, seconds_of(run))
-  cat(w$rows * (if (w$predicts) 1 else w$epochs) / stats::median(took), length(took), memory("VmHWM") - before, result, "\n")
+  cat(samples / stats::median(took), length(took), memory("VmHWM") - before, result, "\n")
 }

@@ -24,19 +24,19 @@ workload <- function(shape, layers, batch, optimizer, rate, rows, epochs = c(1, 
 }
 
 text <- function(cell) {
-  workload(80, list(embedding(10000, 128), recurrent(cell, 128), dense(1, "sigmoid")), 32, "adam", 1e-3, c(2496, 640))
+  workload(80, list(embedding(10000, 128), recurrent(cell, 128), dense(1, "sigmoid")), 32, "adam", 1e-3, c(2496, 480))
 }
 
 workloads <- list(
-  W1 = workload(1, list(dense(16, "relu"), dense(32, "relu"), dense(2, "softmax")), 10, "adam", 1e-4, c(1890, 1890), c(30, 10)),
+  W1 = workload(1, list(dense(16, "relu"), dense(32, "relu"), dense(2, "softmax")), 10, "adam", 1e-4, c(1890, 1890), c(30, 5)),
   W2 = workload(100, list(dense(64, "relu"), dense(32, "relu"), dense(1, "sigmoid")), 32, "adam", 1e-3, c(10000, 5000), c(5, 2)),
   W3 = workload(784, list(dense(512, "relu"), dropout(0.2), dense(512, "relu"), dropout(0.2), dense(10, "softmax")),
                 128, "rmsprop", 1e-3, c(12800, 2560), c(2, 1)),
   W4 = workload(c(28, 28, 1), list(conv(32), conv(64), pool, dropout(0.25), flat, dense(128, "relu"), dropout(0.5), dense(10, "softmax")),
-                128, "adam", 1e-3, c(2560, 1280)),
+                128, "adam", 1e-3, c(2560, 768)),
   W5 = workload(c(32, 32, 3), list(conv_norm(32), conv_norm(32), pool, conv_norm(64), conv_norm(64), pool, conv_norm(128), conv_norm(128),
                                    pool, flat, dense(128, "relu"), dense(10, "softmax")),
-                64, "adam", 1e-3, c(1280, 640)),
+                64, "adam", 1e-3, c(1280, 448)),
   W6 = text("lstm"),
   W6g = text("gru"),
   W7 = workload(784, c(lapply(c(128, 64, 32, 64, 128), dense, "relu"), list(dense(784, "sigmoid"))), 256, "adam", 1e-3, c(12800, 5120)),
