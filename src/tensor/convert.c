@@ -23,7 +23,7 @@ static size_t place(size_t column, int rank, const size_t *dim)
     return at;
 }
 
-enum { BLOCK_ROWS = 64, BLOCK_COLUMNS = 32, TASK_ELEMENTS = 1 << 16 };
+enum { BLOCK_ROWS = 512, BLOCK_COLUMNS = 16, TASK_ELEMENTS = 1 << 16 };
 
 typedef struct job {
     const double *doubles; /* one of these two is read ... */
