@@ -2,7 +2,7 @@
  *
  * C is computed in tiles of some rows by some vectors, held in registers while k runs.  A is read
  * where it lies, a number at a time, through its two distances (of rows, of k), so that all forms
- * look alike; only a large A' is copied in blocks.  B is read a vector at a time: where it lies if
+ * look alike; where many columns use a large A, its rows are copied first.  B is read a vector at a time: where it lies if
  * few rows of tiles use it, otherwise from the copy of a panel of columns, which waits in the first
  * cache while the rows go by.  The panels are KC deep; each number of C is a sum in the order of k,
  * whichever task computes it. */
@@ -203,6 +203,8 @@ void lam_gemm_run(const lam_gemm *g)
  * cache. */
 #define MANY_PANELS 4
 #define ROW_GAP 16
+/* What the scratch holds behind a panel. */
+#define ROOM (LAM_WORKER_SCRATCH / 2 / sizeof(float) - PANEL)
 
 /* A task's columns, and its panels: these in whole vectors, shared out evenly. */
 typedef struct LAM_T(columns) {
@@ -249,9 +251,9 @@ LAM_INLINE LAM_T(rows_of_a) LAM_T(open_rows)(const job *j, size_t row, size_t ro
     const lam_gemm *g = j->g;
     LAM_T(rows_of_a) r = {g->a + row * j->row_step + from * j->k_step, j->row_step, j->k_step};
     bool tn = g->form == LAM_TN;
-    if (panels < MANY_PANELS || (tn ? k : rows) * g->lda * sizeof(float) <= NEAR)
-        return r;
     size_t lines = tn ? k : rows, width = tn ? rows : k, step = lam_divide_up(width, VL) * VL + ROW_GAP;
+    if (panels < MANY_PANELS || lines * g->lda * sizeof(float) <= NEAR || lines * step > ROOM)
+        return r;
     for (size_t i = 0; i < lines; i++)
         memcpy(space + i * step, r.a + i * g->lda, width * sizeof(float));
     return (LAM_T(rows_of_a)){space, tn ? 1 : step, tn ? step : 1};
@@ -414,4 +416,5 @@ LAM_FN void LAM_T(swapped_task)(const job *j, size_t task, int worker)
 #undef FAR
 #undef MANY_PANELS
 #undef ROW_GAP
+#undef ROOM
 #endif

@@ -163,6 +163,18 @@ TEST(products_of_odd_shapes)
     each_tier(check_odd);
 }
 
+/* So many rows that a copy of them would not fit into a thread's scratch. */
+static void check_tall(void)
+{
+    for (int form = LAM_NN; form <= (int)LAM_NT; form++)
+        check(&(problem){(lam_form)form, 23000, 170, 1, 0, false, true, NULL, false, false});
+}
+
+TEST(products_of_many_rows)
+{
+    each_tier(check_tall);
+}
+
 /* The same bits for 1, 2 and 3 threads, in shapes that are cut by rows, by columns and by both. */
 static void check_threads(void)
 {
