@@ -2,6 +2,7 @@
  * precision over rounded numbers. */
 #include "base/fpu.h"
 #include "kernels/gemm_bf16.h"
+#include "products.h"
 #include "unit.h"
 
 #define GUARD 12345.0f
@@ -156,16 +157,6 @@ static void run(const problem *q, const numbers *x)
                              .gate = gate_of(q, x), .bf16 = true});
 }
 
-static double activate(const lam_activation *act, double z)
-{
-    switch (act->id) {
-    case LAM_ACT_linear: return z;
-    case LAM_ACT_relu: return z >= (double)act->par[1] ? (double)act->par[1] : z >= 0 ? z : (double)act->par[0] * z;
-    case LAM_ACT_tanh: return tanh(z);
-    default: return NAN;
-    }
-}
-
 static double a_at(const problem *q, const numbers *x, size_t i, size_t p)
 {
     return (double)rounded(q->form == LAM_TN ? x->a[p * x->lda + i] : x->a[i * x->lda + p]);
@@ -207,15 +198,9 @@ static void check_results(const problem *q, const numbers *x)
         }
 }
 
-static const lam_activation relu = {LAM_ACT_relu, {0, INFINITY, 0}};
-static const lam_activation leaky = {LAM_ACT_relu, {0.5f, 2.0f, 0}};
-static const lam_activation tanh_ = {LAM_ACT_tanh, {0}};
-static const lam_activation linear = {LAM_ACT_linear, {0}};
-
 /* Every form of every shape, with the ways of finishing taken in turn. */
 static void check_shape(size_t m, size_t k, size_t n)
 {
-    static const lam_activation *const acts[] = {NULL, &relu, &tanh_, &leaky, NULL, &relu, &linear};
     static unsigned turn;
     for (int form = 0; form < 3; form++) {
         turn++;

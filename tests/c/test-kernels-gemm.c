@@ -1,5 +1,6 @@
 /* lam_gemm_run() against three loops in double precision. */
 #include "kernels/kernels.h"
+#include "products.h"
 #include "unit.h"
 
 enum { PAD = 3 };
@@ -14,16 +15,6 @@ typedef struct problem {
     bool in_place; /* y == c */
     bool gated;
 } problem;
-
-static double activate(const lam_activation *act, double z)
-{
-    switch (act->id) {
-    case LAM_ACT_linear: return z;
-    case LAM_ACT_relu: return z >= (double)act->par[1] ? (double)act->par[1] : z >= 0 ? z : (double)act->par[0] * z;
-    case LAM_ACT_tanh: return tanh(z);
-    default: return NAN;
-    }
-}
 
 /* Fills A, B, C, bias; runs; hands c and y to the caller for comparisons of bits. */
 static void run(const problem *q, float *a, float *b, float *c, float *y, float *bias, const float *gate)
@@ -99,15 +90,9 @@ static void check(const problem *q)
     free(gate);
 }
 
-static const lam_activation relu = {LAM_ACT_relu, {0, INFINITY, 0}};
-static const lam_activation leaky = {LAM_ACT_relu, {0.5f, 2.0f, 0}};
-static const lam_activation tanh_ = {LAM_ACT_tanh, {0}};
-static const lam_activation linear = {LAM_ACT_linear, {0}};
-
 /* Every form of every shape, with the ways of finishing taken in turn. */
 static void check_shape(size_t m, size_t k, size_t n)
 {
-    static const lam_activation *const acts[] = {NULL, &relu, &tanh_, &leaky, NULL, &relu, &linear};
     static unsigned turn;
     for (int form = 0; form < 3; form++) {
         turn++;
