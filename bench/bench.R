@@ -111,21 +111,15 @@ core_types <- function() {
   stats::setNames(vapply(cores, function(core) max(c(sgemm(1, core), sgemm(1, core))), 0), cores)
 }
 
-# The processor's peak in GF/s, by a small C program; NA where it does not compile.
-peak_program <- function(folder) {
-  program <- file.path(folder, "peak")
-  cc <- strsplit(output_of(file.path(R.home("bin"), "R"), c("CMD", "config", "CC")), " ")[[1]]
-  compile <- function(flags) {
-    output_of(cc[1], c(cc[-1], "-std=gnu11", "-O2", flags, "-Isrc", "bench/peak.c", Sys.glob("src/base/*.c"), "-lm", "-lpthread", "-o", program))
-    file.exists(program)
-  }
-  if (compile("-march=native") || compile("-mcpu=native") || compile(character())) program
+# The processor's peak in GF/s, as profile_fit() measures it.
+fma_peak <- function(threads) {
+  options(lamina.threads = threads)
+  lamina:::machine_peak()$gflops
 }
-fma_peak <- function(program, threads) if (is.null(program)) NA_real_ else as.numeric(output_of(program, c("fma", threads)))
 
 # Measured before and after each round; the highest counts, for others on the machine can only lower it.
-bounds <- function(program, core) {
-  once <- function(threads) c(fma_peak(program, threads), sgemm(threads, core))
+bounds <- function(core) {
+  once <- function(threads) c(fma_peak(threads), sgemm(threads, core))
   got <- rbind(once(1), once(2), once(1), once(2))
   data.frame(threads = c(1, 2, 1, 2), fma = got[, 1], sgemm = got[, 2])
 }
@@ -168,12 +162,11 @@ bench <- function() {
   for (name in chosen) write_workload(workloads[[name]], name, form, folder)
   cores <- core_types()
   core <- if (all(is.na(cores))) "" else names(which.max(cores))
-  program <- peak_program(folder)
   measured <- peaks <- NULL
   for (round in seq_len(rounds)) {
-    peaks <- rbind(peaks, bounds(program, core))
+    peaks <- rbind(peaks, bounds(core))
     measured <- rbind(measured, one_round(runs, round, folder, core))
-    peaks <- rbind(peaks, bounds(program, core))
+    peaks <- rbind(peaks, bounds(core))
     about <- list(form = form, rounds = round, planned = rounds, packages = packages, seconds = seconds, absent = absent, cores = cores,
                   core = core, cpu = cpu_field("model name"), model = paste(cpu_field("cpu family"), cpu_field("model"), sep = "-"),
                   peaks = stats::aggregate(cbind(fma, sgemm) ~ threads, peaks, max, na.action = stats::na.pass),

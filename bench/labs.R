@@ -18,18 +18,13 @@ if (length(args) == 0 || args[1] == "all") {
   quit("no")
 }
 suppressPackageStartupMessages(library(lamina))
+source("bench/memory.R")
 options(lamina.threads = if (length(args) > 1) as.integer(args[2]) else 2L)
 set.seed(1)
 
-# MB that Linux keeps about this process: VmRSS now, VmHWM at its peak since `memory_before()`.
-memory <- function(what) {
-  status <- tryCatch(readLines("/proc/self/status"), error = function(e) character())
-  as.numeric(gsub("[^0-9]", "", grep(what, status, value = TRUE))) / 1024
-}
-
 memory_before <- function() {
   gc()
-  try(cat("5", file = "/proc/self/clear_refs"), silent = TRUE)
+  reset_peak()
   memory("VmRSS")
 }
 

@@ -14,6 +14,7 @@
 args <- commandArgs(TRUE)
 quick <- "quick" %in% args
 suppressPackageStartupMessages(library(lamina))
+source("bench/memory.R")
 `.data` <- rlang::.data
 epochs <- 5
 
@@ -33,20 +34,10 @@ flops <- function(sizes, batch) {
   2 * batch * (3 * sum(weights) - weights[1])
 }
 
-# A number of megabytes that Linux keeps about this process: VmRSS now, VmHWM at its peak.
-memory <- function(what) {
-  status <- tryCatch(readLines("/proc/self/status"), error = function(e) character())
-  mb <- as.numeric(gsub("[^0-9]", "", grep(what, status, value = TRUE))) / 1024
-  if (length(mb)) mb else NA_real_
-}
-
 # The peak beyond what was there before, while `run` runs.
 growth <- function(run) {
   invisible(gc())
-  reset <- tryCatch({
-    cat("5", file = "/proc/self/clear_refs")
-    TRUE
-  }, error = function(e) FALSE, warning = function(w) FALSE)
+  reset <- reset_peak()
   before <- memory("VmRSS")
   run()
   if (reset) memory("VmHWM") - before else NA_real_

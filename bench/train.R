@@ -9,6 +9,7 @@
 args <- commandArgs(TRUE)
 source("bench/workloads.R")
 source("bench/packages.R")
+source("bench/memory.R")
 package <- args[1]
 options(lamina.threads = as.integer(args[3]))
 seconds <- as.numeric(args[4])
@@ -16,12 +17,6 @@ input <- readRDS(file.path(args[5], paste0(args[2], ".rds")))
 w <- input$workload
 data <- input$data
 if (w$loss == "mse") data$y <- data$x # an autoencoder's targets are its inputs: one object, as in fit(model, x, x)
-
-# A number of MB that Linux keeps about this process: VmRSS now, VmHWM at its peak.
-memory <- function(what) {
-  status <- tryCatch(readLines("/proc/self/status"), error = function(e) character())
-  as.numeric(gsub("[^0-9]", "", grep(what, status, value = TRUE))) / 1024
-}
 
 first <- function(x, rows) if (length(dim(x)) == 4) x[rows, , , , drop = FALSE] else x[rows, , drop = FALSE]
 
@@ -49,7 +44,7 @@ if (is.null(trainer)) {
   cat("absent\n")
 } else {
   invisible(gc())
-  try(cat("5", file = "/proc/self/clear_refs"), silent = TRUE) # the peak is that from here on
+  reset_peak()
   before <- memory("VmRSS")
   invisible(trainer$train())
   batches <- if (w$predicts) prediction_batches(trainer)
