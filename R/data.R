@@ -210,7 +210,8 @@ class_count <- function(model) {
   }
 }
 
-as_targets <- function(y, model, decoder, arg = "y", call = rlang::caller_env()) {
+# x: the inputs, whose numbers are checked on the way into the core; targets that are the inputs need no check here.
+as_targets <- function(y, model, decoder, arg = "y", call = rlang::caller_env(), x = NULL) {
   if (is.data.frame(y)) {
     y <- if (ncol(y) == 1L) y[[1L]] else frame_matrix(y, arg, call)
   }
@@ -224,7 +225,7 @@ as_targets <- function(y, model, decoder, arg = "y", call = rlang::caller_env())
     abort_argument(arg, "numbers, a factor or a logical vector", describe(y), kind = "data", call = call)
   }
   # The sum tells almost always, and takes no memory.
-  if (length(y) && !is.finite(sum(y)) && !all(is.finite(y))) {
+  if (length(y) && !rlang::is_reference(x, y) && !is.finite(sum(y)) && !all(is.finite(y))) {
     n <- sample_count(y)
     bad <- sum(rowSums(matrix(!is.finite(y), nrow = n)) > 0)
     abort_lamina(

@@ -99,6 +99,7 @@ fit.lamina_model <- function(object, x = NULL, y = NULL, ..., batch_size = NULL,
     feed$validation <- validation_feed(object, feed, validation_data, settings$validation_steps, call)
     with_loops(object, feed, settings)
   })
+  on.exit(release(feed))
   warn_shuffled(object, if (is_dataset(x)) settings$shuffle && x$shuffle else settings$shuffle && !is.function(x))
   invisible(train(object, feed, settings, callbacks))
 }
@@ -131,7 +132,7 @@ array_feed <- function(model, x, y, split, class_weight, sample_weight, call) {
   check_whole_batches(model, n_train, call = call)
   check_whole_batches(model, n - n_train, "validation_split", call)
   decoder <- target_decoder(y, model, guess = TRUE)
-  y <- as_targets(y, model, decoder, call = call)
+  y <- as_targets(y, model, decoder, call = call, x = x)
   check_sample_count(y, n, "y", call)
   w <- sample_weights(y, model, decoder, class_weight, sample_weight, n, seq_len(n_train), call)
   if (split > 0) {
@@ -240,7 +241,7 @@ test_data <- function(model, x, y, sample_weight, decoder, call, args = c("x", "
   x <- prepare_inputs(model, x, args[1L], call)
   n <- sample_count(x)
   check_whole_batches(model, n, args[1L], call)
-  y <- as_targets(y, model, decoder, args[2L], call)
+  y <- as_targets(y, model, decoder, args[2L], call, x)
   check_sample_count(y, n, args[2L], call, args[1L])
   w <- check_sample_weight(sample_weight, n, call, args[3L])
   list(data = new_data(x, y, w, args, call), n = n)
@@ -291,8 +292,14 @@ with_loops <- function(model, feed, settings) {
   feed
 }
 
-# run: the training under way, an environment: metrics (the history so far), pulled (the state in R is that of the
-# core) and finished.
+# Frees what a feed holds in the core now and not when R gets to it: the next fit() takes the same memory again.
+release <- function(feed) {
+  for (part in list(feed$validation_loop, feed$loop, feed$validation$data, feed$data)) {
+    if (!is.null(part)) .Call(ffi_release, part)
+  }
+}
+
+# run: the training under way, an environment: metrics (the history so far) and finished.
 train <- function(model, feed, settings, callbacks,
                   progress = new_progress(settings$verbose, settings$epochs, steps, settings$initial_epoch)) {
   first_key <- choose_stream(model, settings)
@@ -307,15 +314,13 @@ train <- function(model, feed, settings, callbacks,
     verbose = settings$verbose, epochs = settings$epochs, steps = steps,
     initial_epoch = settings$initial_epoch, metrics = log_names(model, feed)
   )
-  run <- list2env(list(metrics = list(), pulled = FALSE, finished = FALSE), parent = emptyenv())
+  run <- list2env(list(metrics = list(), finished = FALSE), parent = emptyenv())
   force(progress)
   set_callback_context(callbacks, model, params)
   model$stop_training <- FALSE
   model$resume <- TRUE # whatever ends the training early, the next one goes on from there
   on.exit({
-    if (!run$pulled) {
-      pull_state(model)
-    }
+    pull_state(model)
     model$history <- new_history(params, run$metrics)
     progress$finish(model$history)
     if (!run$finished) {
@@ -329,7 +334,6 @@ train <- function(model, feed, settings, callbacks,
     started <- proc.time()[["elapsed"]]
     run_hook(callbacks, "on_epoch_begin", epoch, list())
     progress$epoch_begin(epoch)
-    run$pulled <- FALSE
     start_pass(model, feed$loop, feed, settings$shuffle, first_key + epoch - settings$initial_epoch)
     logs <- tryCatch(
       train_epoch(),
@@ -345,8 +349,7 @@ train <- function(model, feed, settings, callbacks,
     before <- run$metrics
     suspendInterrupts({
       assign("epoch", .subset2(model, "epoch") + 1, envir = model)
-      pull_state(model)
-      run$pulled <- length(callbacks) == 0L # they may move weights
+      if (length(callbacks)) pull_state(model) # they may save the model; of wide networks it takes a while
       run$metrics <- append_logs(before, logs)
     })
     progress$epoch_end(epoch, logs, proc.time()[["elapsed"]] - started)
@@ -358,7 +361,6 @@ train <- function(model, feed, settings, callbacks,
     }
   }
   .Call(ffi_net_finish, net_ptr(model))
-  run$pulled <- run$pulled && is.null(model$state$ema) # of wide networks the state takes a while
   run$finished <- TRUE
   model$resume <- FALSE
   run_hook(callbacks, "on_train_end", last_logs(run$metrics))

@@ -213,6 +213,7 @@ evaluate.lamina_model <- function(object, x = NULL, y = NULL, ..., batch_size = 
     feed$loop <- new_loop(object, feed, batch, "test")
     feed
   })
+  on.exit(release(feed))
   verbose <- resolve_verbose(verbose, silent = TRUE)
   set_callback_context(callbacks, object, list(verbose = verbose))
   logs <- moving_states(object, test_loop(object, feed$loop, steps, callbacks, feed))

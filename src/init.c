@@ -4,6 +4,7 @@
 #include <R_ext/Rdynload.h>
 #include <R_ext/Visibility.h>
 
+#include "base/alloc.h"
 #include "base/threads.h"
 #include "kernels/cpu.h"
 
@@ -18,6 +19,7 @@ SEXP ffi_isa(SEXP);
 SEXP ffi_image_resize(SEXP, SEXP, SEXP, SEXP, SEXP, SEXP);
 SEXP ffi_order(SEXP, SEXP, SEXP);
 SEXP ffi_data_new(SEXP, SEXP, SEXP);
+SEXP ffi_release(SEXP);
 SEXP ffi_data_size(SEXP);
 SEXP ffi_data_bad(SEXP);
 SEXP ffi_loop_new(SEXP, SEXP, SEXP, SEXP, SEXP, SEXP, SEXP, SEXP, SEXP);
@@ -77,6 +79,7 @@ static const R_CallMethodDef calls[] = {
     {"ffi_image_resize", (DL_FUNC)&ffi_image_resize, 6},
     {"ffi_order", (DL_FUNC)&ffi_order, 3},
     {"ffi_data_new", (DL_FUNC)&ffi_data_new, 3},
+    {"ffi_release", (DL_FUNC)&ffi_release, 1},
     {"ffi_data_size", (DL_FUNC)&ffi_data_size, 1},
     {"ffi_data_bad", (DL_FUNC)&ffi_data_bad, 1},
     {"ffi_loop_new", (DL_FUNC)&ffi_loop_new, 9},

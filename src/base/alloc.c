@@ -2,11 +2,21 @@
 #include "base/alloc.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #if defined(__linux__)
 #include <sys/mman.h>
+#include <unistd.h>
+#endif
+
+/* A sanitizer is to see every block go. */
+#if defined(__SANITIZE_ADDRESS__) || !defined(__linux__) || !defined(MADV_FREE)
+#define SHELF 0
+#else
+#define SHELF 1
 #endif
 
 static atomic_long fail_at;
@@ -38,7 +48,129 @@ static void wish_large_pages(char *block, size_t bytes)
 #endif
 }
 
-/* The word before the block holds what malloc() gave: C11's aligned_alloc is missing on Windows. */
+/* What calloc() gave stands before a block: C11's aligned_alloc is missing on Windows. */
+typedef struct head {
+    void *raw;
+    size_t bytes;
+} head;
+
+static head *head_of(void *block)
+{
+    return (head *)block - 1;
+}
+
+static void give_back(void *block)
+{
+    free(head_of(block)->raw);
+}
+
+/* ---- the shelf ------------------------------------------------------------------------------- */
+
+/* Large blocks that were freed wait here for the next one of their size: the system takes five times as long to
+ * clear new pages as we do to clear old ones, and whoever fits a model again needs the same.  Until then the
+ * system may take their pages when it runs short (MADV_FREE). */
+enum { SLOTS = 8, LARGE_BLOCK = 4 << 20 };
+
+#if SHELF
+
+static _Atomic(void *) slot[SLOTS];
+static atomic_size_t shelved;
+
+/* At most 512 MiB, and an eighth of the machine's memory. */
+static size_t shelf_room(void)
+{
+    static atomic_size_t room;
+    size_t most = atomic_load(&room);
+    if (!most) {
+        long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+        most = (size_t)512 << 20;
+        if (pages > 0 && page > 0 && (size_t)pages / 8 < most / (size_t)page)
+            most = (size_t)pages / 8 * (size_t)page;
+        atomic_store(&room, most);
+    }
+    return most;
+}
+
+static bool put_on_shelf(void *block)
+{
+    size_t bytes = head_of(block)->bytes;
+    if (bytes < LARGE_BLOCK)
+        return false;
+    if (atomic_fetch_add(&shelved, bytes) + bytes <= shelf_room()) {
+        const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+        uintptr_t from = ((uintptr_t)block + page - 1) & ~(page - 1), to = ((uintptr_t)block + bytes) & ~(page - 1);
+        madvise((void *)from, to - from, MADV_FREE);
+        for (int i = 0; i < SLOTS; i++) {
+            void *none = NULL;
+            if (atomic_compare_exchange_strong(&slot[i], &none, block))
+                return true;
+        }
+    }
+    atomic_fetch_sub(&shelved, bytes);
+    return false;
+}
+
+/* A block of at least this size, and not much larger, cleared; or NULL. */
+static void *take_from_shelf(size_t bytes)
+{
+    if (bytes < LARGE_BLOCK)
+        return NULL;
+    for (int i = 0; i < SLOTS; i++) {
+        void *block = atomic_exchange(&slot[i], NULL);
+        if (!block)
+            continue;
+        size_t has = head_of(block)->bytes;
+        atomic_fetch_sub(&shelved, has);
+        if (has >= bytes && has - bytes <= bytes / 8)
+            return memset(block, 0, bytes);
+        if (!put_on_shelf(block))
+            give_back(block);
+    }
+    return NULL;
+}
+
+void lam_alloc_trim(void)
+{
+    for (int i = 0; i < SLOTS; i++) {
+        void *block = atomic_exchange(&slot[i], NULL);
+        if (block) {
+            atomic_fetch_sub(&shelved, head_of(block)->bytes);
+            give_back(block);
+        }
+    }
+}
+
+#else
+
+static bool put_on_shelf(void *block)
+{
+    (void)block;
+    return false;
+}
+
+static void *take_from_shelf(size_t bytes)
+{
+    (void)bytes;
+    return NULL;
+}
+
+void lam_alloc_trim(void)
+{
+}
+
+#endif
+
+static void *new_block(size_t bytes)
+{
+    char *raw = calloc(1, bytes + LAM_ALIGN + sizeof(head)); /* leaves large blocks untouched */
+    if (!raw)
+        return NULL;
+    void *block = (void *)(((uintptr_t)raw + sizeof(head) + LAM_ALIGN - 1) & ~(uintptr_t)(LAM_ALIGN - 1));
+    *head_of(block) = (head){raw, bytes};
+    wish_large_pages(block, bytes);
+    return block;
+}
+
 void *lam_alloc(size_t n, size_t size)
 {
     size_t bytes = lam_mul(n, size);
@@ -47,14 +179,15 @@ void *lam_alloc(size_t n, size_t size)
         return NULL;
     if (bytes > PTRDIFF_MAX - 2 * LAM_ALIGN)
         return NULL;
-    char *raw = calloc(1, bytes + LAM_ALIGN + sizeof(void *)); /* leaves large blocks untouched */
-    if (!raw)
-        return NULL;
-    uintptr_t at = ((uintptr_t)raw + sizeof(void *) + LAM_ALIGN - 1) & ~(uintptr_t)(LAM_ALIGN - 1);
-    void *block = (void *)at;
-    ((void **)block)[-1] = raw;
-    wish_large_pages(block, bytes);
-    atomic_fetch_add(&live, 1);
+    void *block = take_from_shelf(bytes);
+    if (!block)
+        block = new_block(bytes);
+    if (!block) { /* memory is short */
+        lam_alloc_trim();
+        block = new_block(bytes);
+    }
+    if (block)
+        atomic_fetch_add(&live, 1);
     return block;
 }
 
@@ -63,7 +196,8 @@ void lam_free(void *p)
     if (!p)
         return;
     atomic_fetch_sub(&live, 1);
-    free(((void **)p)[-1]);
+    if (!put_on_shelf(p))
+        give_back(p);
 }
 
 lam_status lam_new(void **out, size_t n, size_t size, const char *what, lam_error *err)

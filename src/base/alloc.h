@@ -1,4 +1,5 @@
-/* The only allocator of the core.  Blocks are zeroed and aligned to 64 bytes. */
+/* The only allocator of the core.  Blocks are zeroed and aligned to 64 bytes; large ones are kept for a while
+ * after they are freed. */
 #ifndef LAM_BASE_ALLOC_H
 #define LAM_BASE_ALLOC_H
 
@@ -11,6 +12,8 @@
 /* n * size zeroed bytes, or NULL (also when the product overflows).  n == 0 gives a valid block. */
 void *lam_alloc(size_t n, size_t size);
 void lam_free(void *p);
+/* Gives the system back what is kept. */
+void lam_alloc_trim(void);
 
 /* *out = lam_alloc(n, size), or LAM_EMEMORY with a message that names `what`. */
 lam_status lam_new(void **out, size_t n, size_t size, const char *what, lam_error *err);

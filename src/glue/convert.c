@@ -1,6 +1,6 @@
 /* R arrays to row-major floats and back. */
 #include "glue/glue.h"
-#include "tensor/convert.h"
+#include "kernels/convert.h"
 
 static void fail_array(const char *arg, SEXP x)
 {
@@ -26,16 +26,16 @@ int glue_dims(SEXP x, size_t *dim, const char *arg)
     return rank;
 }
 
-void glue_rows_into(SEXP x, size_t first, size_t rows, int rank, const size_t *dim, float *out, const char *arg)
+bool glue_rows_into(SEXP x, size_t first, size_t rows, int rank, const size_t *dim, float *out, const char *arg)
 {
     if (TYPEOF(x) == REALSXP)
-        lam_from_doubles(REAL(x), first, rows, rank, dim, out);
-    else if (TYPEOF(x) == INTSXP)
-        lam_from_integers(INTEGER(x), first, rows, rank, dim, out);
-    else if (TYPEOF(x) == LGLSXP)
-        lam_from_integers(LOGICAL(x), first, rows, rank, dim, out);
-    else
-        fail_array(arg, x);
+        return lam_from_doubles(REAL(x), first, rows, rank, dim, out);
+    if (TYPEOF(x) == INTSXP)
+        return lam_from_integers(INTEGER(x), first, rows, rank, dim, out);
+    if (TYPEOF(x) == LGLSXP)
+        return lam_from_integers(LOGICAL(x), first, rows, rank, dim, out);
+    fail_array(arg, x);
+    return false;
 }
 
 float *glue_floats(SEXP x, size_t *rows, size_t *d, const char *arg)

@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "glue/handle.h"
 #include "kernels/kernels.h"
-#include "tensor/convert.h"
+#include "kernels/convert.h"
 
 static void free_data(SEXP ptr)
 {
@@ -13,11 +13,17 @@ static void free_data(SEXP ptr)
     R_ClearExternalPtr(ptr);
 }
 
-static void fill(SEXP x, float *out, const char *arg)
+static void free_loop(SEXP ptr)
+{
+    lam_loop_free(R_ExternalPtrAddr(ptr));
+    R_ClearExternalPtr(ptr);
+}
+
+static bool fill(SEXP x, float *out, const char *arg)
 {
     size_t dim[LAM_MAX_RANK];
     int rank = glue_dims(x, dim, arg);
-    glue_rows_into(x, 0, dim[0], rank, dim, out, arg);
+    return glue_rows_into(x, 0, dim[0], rank, dim, out, arg);
 }
 
 static size_t per_sample(SEXP x, size_t *n, const char *arg)
@@ -71,17 +77,28 @@ SEXP ffi_data_new(SEXP x, SEXP y, SEXP w)
         SEXP values = VECTOR_ELT(x, 2);
         glue_check(lam_data_set_columns(data, INTEGER(VECTOR_ELT(x, 0)), INTEGER(VECTOR_ELT(x, 1)),
                                         values == R_NilValue ? NULL : REAL(values), &err), &err);
+        data->odd_x = !lam_all_finite(nonzeros, data->value);
     } else {
-        fill(x, data->x, "x");
+        data->odd_x = !fill(x, data->x, "x");
     }
     if (same)
         lam_data_take_inputs(data);
     else if (y != R_NilValue)
-        fill(y, data->y, "y");
+        data->odd_y = !fill(y, data->y, "y");
     if (w != R_NilValue)
         fill(w, data->w, "sample_weight");
     UNPROTECT(1);
     return ptr;
+}
+
+/* Frees a loop or data before the garbage collector comes to it.  Loops first: they read their data. */
+SEXP ffi_release(SEXP ptr)
+{
+    if (R_ExternalPtrTag(ptr) == Rf_install("loop"))
+        free_loop(ptr);
+    else if (R_ExternalPtrTag(ptr) == Rf_install("data"))
+        free_data(ptr);
+    return R_NilValue;
 }
 
 /* c(samples, inputs a sample, targets a sample) */
@@ -95,22 +112,14 @@ SEXP ffi_data_size(SEXP ptr)
     return out;
 }
 
-/* c(inputs, targets, weights): does that part hold numbers that are not finite? */
+/* c(inputs, targets): does that part hold numbers that are not finite? */
 SEXP ffi_data_bad(SEXP ptr)
 {
     const lam_data *data = glue_get_data(ptr);
-    size_t inputs = data->x ? data->n * data->x_d : (size_t)data->row_start[data->n];
-    SEXP out = Rf_allocVector(LGLSXP, 3);
-    LOGICAL(out)[0] = !lam_all_finite(inputs, data->x ? data->x : data->value);
-    LOGICAL(out)[1] = data->y && !lam_all_finite(data->n * data->y_d, data->y);
-    LOGICAL(out)[2] = data->w && !lam_all_finite(data->n, data->w);
+    SEXP out = Rf_allocVector(LGLSXP, 2);
+    LOGICAL(out)[0] = data->odd_x;
+    LOGICAL(out)[1] = data->odd_y;
     return out;
-}
-
-static void free_loop(SEXP ptr)
-{
-    lam_loop_free(R_ExternalPtrAddr(ptr));
-    R_ClearExternalPtr(ptr);
 }
 
 static lam_spec *read_specs(SEXP list, SEXP weighted, int *n, int *n_weighted)

@@ -6,7 +6,7 @@
 #include "glue/handle.h"
 #include "kernels/kernels.h"
 #include "nn/update.h"
-#include "tensor/convert.h"
+#include "kernels/convert.h"
 
 static void free_net(SEXP ptr)
 {
@@ -384,8 +384,7 @@ static bool take_batch(const glue_net *g, const inputs *in, size_t first, lam_ru
 {
     *x = g->x;
     if (!in->data) {
-        glue_rows_into(in->x, first, run->rows, in->rank, in->dim, g->x, "x");
-        return lam_all_finite(run->rows * lam_shape_count(&g->net->in), g->x);
+        return glue_rows_into(in->x, first, run->rows, in->rank, in->dim, g->x, "x");
     }
     if (lam_net_takes_sparse(g->net, 0)) {
         run->sparse = lam_data_sparse(in->data, NULL, first);

@@ -37,8 +37,8 @@ const char *glue_string(SEXP x, const char *arg);
 float *glue_floats(SEXP x, size_t *rows, size_t *d, const char *arg);
 /* Dimensions of x (its length where it has none) into dim[LAM_MAX_RANK]; returns the rank. */
 int glue_dims(SEXP x, size_t *dim, const char *arg);
-/* Samples first .. first + rows - 1 of x, row-major, into out. */
-void glue_rows_into(SEXP x, size_t first, size_t rows, int rank, const size_t *dim, float *out,
+/* Samples first .. first + rows - 1 of x, row-major, into out; whether all are finite. */
+bool glue_rows_into(SEXP x, size_t first, size_t rows, int rank, const size_t *dim, float *out,
                     const char *arg);
 /* A double array of these dimensions, unfilled (a plain vector for rank 0 and 1); unprotected. */
 SEXP glue_new_array(int rank, const size_t *dim);

@@ -19,6 +19,7 @@ typedef struct lam_data {
     float *value;
     float *y;              /* n x y_d; an autoencoder's targets may be x itself */
     float *w;              /* n weights, or NULL for all 1 */
+    bool odd_x, odd_y;     /* whoever filled them found numbers that are not finite */
 } lam_data;
 
 /* Zeroed memory for n samples; `nonzeros` is read only when sparse. */

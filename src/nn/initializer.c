@@ -15,7 +15,7 @@
 #include "base/alloc.h"
 #include "base/threads.h"
 #include "nn/weights.h"
-#include "tensor/convert.h"
+#include "kernels/convert.h"
 
 /* The standard deviation of a standard normal cut off at -2 and 2. */
 #define TRUNCATED_SD 0.87962566103423978

@@ -29,6 +29,32 @@ TEST(blocks_are_zeroed_aligned_and_counted)
     CHECK_INT(lam_alloc_live(), live);
 }
 
+/* Freed blocks are taken again, by others too: whatever they held is gone. */
+TEST(large_blocks_are_zeroed_each_time)
+{
+    const size_t sizes[] = {(size_t)6 << 20, (size_t)5 << 20, ((size_t)6 << 20) - 100, (size_t)9 << 20};
+    void *two[2];
+    long live = lam_alloc_live();
+    for (int round = 0; round < 12; round++) {
+        size_t n = sizes[round % 4];
+        for (int k = 0; k < 2; k++) {
+            unsigned char *p = two[k] = lam_alloc(n, 1);
+            CHECK(p && (uintptr_t)p % LAM_ALIGN == 0);
+            size_t set = 0;
+            for (size_t i = 0; i < n; i++)
+                set += p[i] != 0;
+            CHECK_INT(set, 0);
+            memset(p, 255, n);
+        }
+        CHECK(two[0] != two[1]);
+        lam_free(two[0]);
+        lam_free(two[1]);
+        if (round % 5 == 4)
+            lam_alloc_trim();
+    }
+    CHECK_INT(lam_alloc_live(), live);
+}
+
 TEST(impossible_blocks_are_refused)
 {
     CHECK(lam_alloc(SIZE_MAX, 2) == NULL);

@@ -1,7 +1,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/threads.h"
-#include "tensor/convert.h"
+#include "kernels/convert.h"
 #include "tensor/shape.h"
 #include "unit.h"
 
@@ -71,6 +71,8 @@ TEST(arrays_keep_their_elements_in_both_orders)
         check_order(3, (size_t[]){67, 5, 3});
         check_order(4, (size_t[]){5, 4, 6, 3});
         check_order(5, (size_t[]){3, 2, 4, 3, 2});
+        check_order(2, (size_t[]){2701, 800}); /* large enough to be written past the caches */
+        check_order(4, (size_t[]){2701, 20, 10, 4});
     }
     CHECK_OK(lam_threads_set(1, &err));
 }
@@ -79,8 +81,30 @@ TEST(missing_integers_become_nan)
 {
     int x[6] = {1, 2, INT32_MIN, 4, 5, INT32_MIN}; /* column-major 3 x 2 */
     float out[6];
-    lam_from_integers(x, 0, 3, 2, (size_t[]){3, 2}, out);
+    CHECK(!lam_from_integers(x, 0, 3, 2, (size_t[]){3, 2}, out));
     CHECK(isnan(out[4]) && isnan(out[5]) && out[0] == 1 && out[1] == 4);
+}
+
+/* One number at a time, in the corners of arrays that are and are not whole vectors. */
+TEST(numbers_that_are_not_finite_are_noticed)
+{
+    const double odd[] = {NAN, INFINITY, -1e300};
+    for (size_t rows = 3; rows <= 40; rows += 37)
+        for (size_t columns = 5; columns <= 50; columns += 45) {
+            size_t dim[] = {rows, columns}, n = rows * columns, at[] = {0, rows - 1, n - rows, n - 1};
+            double *x = lam_alloc(n, sizeof(double));
+            float *out = lam_alloc(n, sizeof(float));
+            CHECK(lam_from_doubles(x, 0, rows, 2, dim, out));
+            for (int i = 0; i < 4; i++)
+                for (int k = 0; k < 3; k++) {
+                    x[at[i]] = odd[k];
+                    CHECK(!lam_from_doubles(x, 0, rows, 2, dim, out));
+                    x[at[i]] = 0.0;
+                }
+            CHECK(lam_from_doubles(x, 0, rows, 2, dim, out));
+            lam_free(x);
+            lam_free(out);
+        }
 }
 
 TEST(shapes_count_and_print)
