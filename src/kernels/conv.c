@@ -486,8 +486,8 @@ static size_t cut(sweep *s)
     double work = 2.0 * (double)(s->rows * s->out_h * s->out_w) * (double)(s->groups * s->made) *
                   (double)kernel_numbers(s);
     size_t tasks = 1;
-    if (work >= LAM_CONV_PARALLEL_FROM)
-        tasks = lam_least((size_t)(work / LAM_CONV_WORK_PER_TASK), TASKS);
+    if (work >= LAM_PARALLEL_FROM)
+        tasks = lam_least((size_t)(work / LAM_WORK_PER_TASK), TASKS);
     s->copies = meets_edge(s) || (s->groups > 1 && s->manner == BY_TILE);
     s->copied = s->manner == BY_CHANNEL ? s->in_c : s->channels;
     size_t pixels = fit_pixels(s), lines = fit_lines(s, pixels);

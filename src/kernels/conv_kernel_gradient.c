@@ -179,7 +179,7 @@ void lam_conv_kernel_gradient(const lam_conv *given, size_t rows, const float *x
     size_t pixels = lam_divide_up(c.out_h, g.line_cuts) * lam_divide_up(c.out_w, g.pixel_cuts);
     size_t round = lam_most(SHARED / (pixels * (c.stride_h * c.stride_w * c.in_c + c.out_c)), 1);
     double work = 2.0 * (double)(rows * c.out_h * c.out_w) * (double)numbers;
-    g.parts = work < LAM_CONV_PARALLEL_FROM ? 1 : lam_least(g.units, (size_t)lam_threads_here());
+    g.parts = work < LAM_PARALLEL_FROM ? 1 : lam_least(g.units, (size_t)lam_threads_here());
     for (; g.from < patches; g.from = g.to) {
         g.to = lam_least(g.from + round, patches);
         lam_parallel(g.parts, gradient_task, &g);

@@ -8,10 +8,6 @@
 /* Up to so many output channels vectors go along the numbers that are summed. */
 enum { LAM_CONV_FEW_CHANNELS = 4 };
 
-/* Below this much work (about 100 us) a call stays on its thread, above it a task gets the second. */
-#define LAM_CONV_PARALLEL_FROM 8e6
-#define LAM_CONV_WORK_PER_TASK 3e6
-
 /* The same convolution in the form that is easiest to compute. */
 lam_conv lam_conv_simplest(const lam_conv *c, size_t *rows);
 

@@ -28,18 +28,6 @@ typedef struct job {
 
 typedef void (*gemm_fn)(const job *j, size_t task, int worker);
 
-/* Activation of finished sums, where the tile functions have not done it. */
-static inline void activate(const job *j, size_t rows, size_t width, const float *c, float *y)
-{
-    size_t ld = j->g->ldc;
-    if (ld == width) {
-        j->act(j->g->act->par, rows, width, c, y);
-        return;
-    }
-    for (size_t i = 0; i < rows; i++)
-        j->act(j->g->act->par, 1, width, c + i * ld, y + i * ld);
-}
-
 /* Adds what is to be added to one number, and stores it. */
 static inline void finish_one(const job *j, size_t row, size_t col, float sum)
 {
@@ -71,8 +59,6 @@ enum {
     TASKS_PER_THREAD = 4, /* so that a thread that is held up holds up the others little */
     DOT_AT_MOST = 1 << 15 /* so that FEW_COLUMNS columns fit into the scratch */
 };
-/* Below this much work (about 100 us) a call stays on its thread, above it a task gets the second. */
-static const double parallel_from = 8e6, work_per_task = 3e6;
 
 typedef struct call {
     job j;
@@ -94,11 +80,11 @@ static void cut(job *j, size_t vectors)
     const lam_gemm *g = j->g;
     double work = 2.0 * (double)g->m * (double)g->n * (double)g->k;
     j->row_cuts = j->col_cuts = 1;
-    if (work < parallel_from)
+    if (work < LAM_PARALLEL_FROM)
         return;
     size_t threads = (size_t)lam_threads_here();
     if (threads > 1) {
-        size_t tasks = lam_least((size_t)(work / work_per_task), TASKS_PER_THREAD * threads);
+        size_t tasks = lam_least((size_t)(work / LAM_WORK_PER_TASK), TASKS_PER_THREAD * threads);
         bool by_rows = g->n * g->k <= SMALL_B && g->m >= threads * ROWS_PER_TASK;
         size_t wide = vectors / VECTORS_PER_TASK;
         if (by_rows)
@@ -293,7 +279,7 @@ LAM_INLINE void LAM_T(step_product)(const job *j, size_t row, size_t rows, const
             j->tiles->fn[vectors - 1][height - 1](k, r.a + top * r.row_step, r.row_step, r.k_step, b,
                                                   direct ? g->ldb : vectors * VL, &t);
             if (final && j->act)
-                activate(j, height, width, t.c, g->y + at);
+                lam_tile_activate(g->act, j->act, height, width, g->ldc, t.c, g->y + at);
         }
     }
 }
@@ -368,7 +354,7 @@ LAM_FN void LAM_T(dots_task)(const job *j, size_t task, int worker)
     for (; row < end; row++)
         LAM_T(dot_rows)(j, row, 1, b, ldb);
     if (j->act)
-        activate(j, end - first, g->n, g->c + first * g->ldc, g->y + first * g->ldc);
+        lam_tile_activate(g->act, j->act, end - first, g->n, g->ldc, g->c + first * g->ldc, g->y + first * g->ldc);
 }
 
 /* A' (m, k) with up to FEW_COLUMNS columns, as C' = B' A: now the long side has the vectors. */
@@ -406,7 +392,7 @@ LAM_FN void LAM_T(swapped_task)(const job *j, size_t task, int worker)
                     finish_one(j, row + i, col, sums[col * t.ldc + i]);
     }
     if (j->act)
-        activate(j, end - first, g->n, g->c + first * g->ldc, g->y + first * g->ldc);
+        lam_tile_activate(g->act, j->act, end - first, g->n, g->ldc, g->c + first * g->ldc, g->y + first * g->ldc);
 }
 
 #undef KC

@@ -29,8 +29,6 @@ enum {
     TASKS_PER_THREAD = 2,
     PACKING = 8          /* multiply-adds in the time of copying a number */
 };
-/* As in gemm.c. */
-static const double parallel_from = 8e6, work_per_task = 3e6;
 
 typedef void (*pack_fn)(size_t k, size_t n, const float *x, size_t ld, float *to);
 
@@ -104,14 +102,6 @@ static void pack_block(const job *j, const part *p, float *to)
         j->rows(p->k, p->rows, g->a + p->row * g->lda + p->from, g->lda, to);
 }
 
-/* The other activations, where sums are finished. */
-static void activate(const job *j, size_t rows, size_t width, size_t at)
-{
-    const lam_gemm *g = j->g;
-    for (size_t i = 0; i < rows; i++, at += g->ldc)
-        j->act(g->act->par, 1, width, g->c + at, g->y + at);
-}
-
 /* What is packed in a and b, multiplied. */
 static void multiply(const job *j, const part *p, const float *a, const float *b)
 {
@@ -136,7 +126,7 @@ static void multiply(const job *j, const part *p, const float *a, const float *b
             j->tiles->fn[vectors - 1][height - 1](depth, a + top * row_step, row_step, k_step,
                                                   b + (q - p->first) * panel_floats(j), vectors * vl, &t);
             if (final && j->act)
-                activate(j, height, width, at);
+                lam_tile_activate(g->act, j->act, height, width, g->ldc, t.c, g->y + at);
         }
     }
 }
@@ -175,9 +165,9 @@ static void cut(job *j)
     const lam_gemm *g = j->g;
     double m = (double)g->m, n = (double)g->n, work = 2.0 * m * n * (double)g->k, least = INFINITY;
     size_t threads = (size_t)lam_threads_here(), panels = panels_of(j);
-    size_t tasks = lam_least((size_t)(work / work_per_task), TASKS_PER_THREAD * threads);
+    size_t tasks = lam_least((size_t)(work / LAM_WORK_PER_TASK), TASKS_PER_THREAD * threads);
     j->row_cuts = j->col_cuts = 1;
-    if (work < parallel_from || threads == 1)
+    if (work < LAM_PARALLEL_FROM || threads == 1)
         return;
     for (size_t cols = 1; cols <= lam_least(panels, tasks); cols++) {
         size_t rows = lam_most(lam_least(lam_divide_up(tasks, cols), g->m / ROWS_PER_TASK), 1);

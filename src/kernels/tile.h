@@ -39,6 +39,23 @@ typedef struct lam_tile {
 typedef void (*lam_tile_fn)(size_t k, const float *a, size_t row_step, size_t k_step, const float *b,
                             size_t b_step, const lam_tile *t);
 
+/* Activation of the finished sums of rows of `width` numbers, at a distance of ld, where tiles have not done it. */
+static inline void lam_tile_activate(const lam_activation *act, lam_activation_fn fn, size_t rows, size_t width, size_t ld,
+                                     const float *c, float *y)
+{
+    if (ld == width) {
+        fn(act->par, rows, width, c, y);
+        return;
+    }
+    for (size_t i = 0; i < rows; i++)
+        fn(act->par, 1, width, c + i * ld, y + i * ld);
+}
+
+/* Below this many floating-point operations (about 100 us) a product or convolution stays on its thread, above it
+ * a task gets the second number. */
+#define LAM_PARALLEL_FROM 8e6
+#define LAM_WORK_PER_TASK 3e6
+
 typedef struct lam_tiles {
     size_t vl;                     /* floats in a vector */
     size_t rows[LAM_TILE_VECTORS]; /* the most rows of a tile of 1, 2, 3 vectors */

@@ -160,12 +160,9 @@ static void run_task(void *arg, size_t task, int worker)
     c->fn(&c->j, task, worker);
 }
 
-/* Below this much work (about 100 us) a call stays on its thread. */
-static const double parallel_from = 8e6;
-
 static void run(call *c, double work)
 {
-    if (work >= parallel_from) {
+    if (work >= LAM_PARALLEL_FROM) {
         lam_parallel(c->j.tasks, run_task, c);
         return;
     }

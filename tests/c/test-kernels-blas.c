@@ -7,7 +7,10 @@
 
 enum { M = 128, N = 2048, K = 2048, SAMPLES = 300 };
 
-static void check_form(lam_form form, bool add)
+/* What happens to the sums. */
+typedef enum { PLAIN, ADDED, ACTIVATED, GATED } ending;
+
+static void check_form(lam_form form, ending end)
 {
     lam_error err;
     lam_activation act = {.id = LAM_ACT_tanh};
@@ -18,12 +21,14 @@ static void check_form(lam_form form, bool add)
     unit_fill(b, (size_t)N * K, -0.5, 0.5);
     unit_fill(start, (size_t)M * N, -1, 1);
     unit_fill(bias, N, -1, 1);
-    lam_gemm g = {.form = form, .m = M, .n = N, .k = K, .a = a, .b = b, .c = c, .ldc = N, .add = add,
+    lam_gemm g = {.form = form, .m = M, .n = N, .k = K, .a = a, .b = b, .c = c, .ldc = N, .add = end == ADDED,
                   .lda = form == LAM_TN ? M : K, .ldb = form == LAM_NT ? K : N};
-    if (!add) {
+    if (end == ACTIVATED) {
         g.bias = bias;
         g.act = &act;
         g.y = y;
+    } else if (end == GATED) {
+        g.gate = start;
     }
     for (int threads = 1; threads <= 2; threads++) {
         float *first = lam_alloc((size_t)M * N, sizeof(float));
@@ -37,12 +42,14 @@ static void check_form(lam_form form, bool add)
     CHECK_OK(lam_threads_set(1, &err));
     for (int s = 0; s < SAMPLES; s++) {
         size_t i = (size_t)unit_uniform(0, M), j = (size_t)unit_uniform(0, N);
-        double sum = add ? (double)start[i * N + j] : (double)bias[j];
+        double sum = end == ADDED ? (double)start[i * N + j] : end == ACTIVATED ? (double)bias[j] : 0.0;
         for (size_t k = 0; k < K; k++)
             sum += (double)(form == LAM_TN ? a[k * M + i] : a[i * K + k]) *
                    (double)(form == LAM_NT ? b[j * K + k] : b[k * N + j]);
+        if (end == GATED && !(start[i * N + j] > 0.0f))
+            sum = 0.0;
         CHECK_NEAR(c[i * N + j], sum, 2e-5);
-        if (!add)
+        if (end == ACTIVATED)
             CHECK_NEAR(y[i * N + j], tanh(sum), 2e-5);
     }
     lam_free(a);
@@ -55,10 +62,12 @@ static void check_form(lam_form form, bool add)
 
 TEST(large_products_are_right)
 {
-    check_form(LAM_NN, false);
-    check_form(LAM_NT, false);
-    check_form(LAM_TN, false);
-    check_form(LAM_TN, true);
+    check_form(LAM_NN, ACTIVATED);
+    check_form(LAM_NT, ACTIVATED);
+    check_form(LAM_NT, GATED);
+    check_form(LAM_TN, PLAIN);
+    check_form(LAM_TN, ACTIVATED);
+    check_form(LAM_TN, ADDED);
 }
 
 TEST(blas_is_left_out_of_small_products)

@@ -3,34 +3,6 @@
 #include "base/fpu.h"
 #include "kernels/gemm_bf16.h"
 #include "products.h"
-#include "unit.h"
-
-#define GUARD 12345.0f
-
-static uint32_t bits_of(float x)
-{
-    uint32_t u;
-    memcpy(&u, &x, sizeof u);
-    return u;
-}
-
-static float float_of(uint32_t u)
-{
-    float x;
-    memcpy(&x, &u, sizeof x);
-    return x;
-}
-
-/* The nearest number whose lower 16 bits are 0; of two as near, the one whose bit 16 is 0.  Numbers of a
- * sign are in the order of their bits, infinity being what comes after the greatest. */
-static float rounded(float x)
-{
-    if (isnan(x))
-        return x;
-    uint32_t below = bits_of(x) & 0xffff0000u, rest = bits_of(x) & 0xffffu;
-    bool odd = (below >> 16) & 1;
-    return float_of(rest > 0x8000u || (rest == 0x8000u && odd) ? below + 0x10000u : below);
-}
 
 /* Every tier, and the tier with vdpbf16ps once with and once without. */
 static void each_way(void (*fn)(void))
@@ -70,7 +42,7 @@ static void check_rounding(void)
     for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
         x[0] = float_of(given[i][0]);
         lam_bf16_round(1, x, y);
-        CHECK(bits_of(y[0]) == given[i][1] && bits_of(rounded(x[0])) == given[i][1]);
+        CHECK(bits_of(y[0]) == given[i][1] && bits_of(rounded_to_bf16(x[0])) == given[i][1]);
     }
     for (size_t i = 0; i < sizeof nans / sizeof nans[0]; i++) {
         x[i] = float_of(nans[i]);
@@ -83,119 +55,13 @@ static void check_rounding(void)
                             (i % 2 ? (uint32_t)unit_uniform(0, 65536) : (uint32_t)unit_uniform(0x7ffe, 0x8003)));
         lam_bf16_round(MANY, x, y);
         for (size_t i = 0; i < MANY; i++)
-            CHECK(isnan(x[i]) ? isnan(y[i]) : bits_of(y[i]) == bits_of(rounded(x[i])));
+            CHECK(isnan(x[i]) ? isnan(y[i]) : bits_of(y[i]) == bits_of(rounded_to_bf16(x[i])));
     }
 }
 
 TEST(bf16_rounding)
 {
     each_way(check_rounding);
-}
-
-typedef struct problem {
-    lam_form form;
-    size_t m, n, k, pad;
-    bool add, bias;
-    const lam_activation *act;
-    bool in_place;
-} problem;
-
-typedef struct numbers {
-    size_t lda, ldb, ldc, n_a, n_b, n_c;
-    float *a, *b, *c, *y, *before, *bias;
-} numbers;
-
-static numbers make(const problem *q)
-{
-    numbers x = {.lda = (q->form == LAM_TN ? q->m : q->k) + q->pad, .ldb = (q->form == LAM_NT ? q->k : q->n) + q->pad};
-    size_t rows_a = q->form == LAM_TN ? q->k : q->m, rows_b = q->form == LAM_NT ? q->n : q->k;
-    x.ldc = q->n + q->pad;
-    x.n_a = rows_a ? rows_a * x.lda - q->pad : 0; /* exact, so that the sanitizer sees every step too far */
-    x.n_b = rows_b ? rows_b * x.ldb - q->pad : 0;
-    x.n_c = q->m * x.ldc;
-    x.a = malloc((x.n_a + 1) * sizeof(float));
-    x.b = malloc((x.n_b + 1) * sizeof(float));
-    x.c = malloc((x.n_c + 1) * sizeof(float));
-    x.y = malloc((x.n_c + 1) * sizeof(float));
-    x.before = malloc((x.n_c + 1) * sizeof(float));
-    x.bias = malloc((q->n + 1) * sizeof(float));
-    unit_fill(x.a, x.n_a, -1.0, 1.0);
-    unit_fill(x.b, x.n_b, -1.0, 1.0);
-    unit_fill(x.before, x.n_c, -1.0, 1.0);
-    unit_fill(x.bias, q->n, -1.0, 1.0);
-    for (size_t i = 0; i < x.n_c; i++)
-        if (i % x.ldc >= q->n)
-            x.before[i] = GUARD;
-    return x;
-}
-
-static void drop(numbers *x)
-{
-    free(x->a);
-    free(x->b);
-    free(x->c);
-    free(x->y);
-    free(x->before);
-    free(x->bias);
-}
-
-/* Without an activation the numbers that were in C serve as the gate too. */
-static const float *gate_of(const problem *q, const numbers *x)
-{
-    return !q->act && !q->add ? x->before : NULL;
-}
-
-static void run(const problem *q, const numbers *x)
-{
-    memcpy(x->c, x->before, x->n_c * sizeof(float));
-    for (size_t i = 0; i < x->n_c; i++)
-        x->y[i] = GUARD;
-    lam_gemm_run(&(lam_gemm){.form = q->form, .m = q->m, .n = q->n, .k = q->k, .a = x->a, .b = x->b,
-                             .lda = x->lda, .ldb = x->ldb, .c = x->c, .ldc = x->ldc, .add = q->add,
-                             .bias = q->bias ? x->bias : NULL, .act = q->act,
-                             .y = q->act ? (q->in_place ? x->c : x->y) : NULL,
-                             .gate = gate_of(q, x), .bf16 = true});
-}
-
-static double a_at(const problem *q, const numbers *x, size_t i, size_t p)
-{
-    return (double)rounded(q->form == LAM_TN ? x->a[p * x->lda + i] : x->a[i * x->lda + p]);
-}
-
-static double b_at(const problem *q, const numbers *x, size_t p, size_t j)
-{
-    return (double)rounded(q->form == LAM_NT ? x->b[j * x->ldb + p] : x->b[p * x->ldb + j]);
-}
-
-/* Products of bfloat16 are exact; each of the k + 2 additions is off by half a unit (2^-24) of a partial sum,
- * which is at most `size`. */
-static void check_results(const problem *q, const numbers *x)
-{
-    for (size_t i = 0; i < q->m; i++)
-        for (size_t j = 0; j < x->ldc; j++) {
-            size_t at = i * x->ldc + j;
-            if (j >= q->n) {
-                CHECK(x->c[at] == GUARD && x->y[at] == GUARD);
-                continue;
-            }
-            double z = (q->add ? (double)x->before[at] : 0.0) + (q->bias ? (double)x->bias[j] : 0.0), size = 2;
-            for (size_t p = 0; p < q->k; p++) {
-                double term = a_at(q, x, i, p) * b_at(q, x, p, j);
-                z += term;
-                size += fabs(term);
-            }
-            if (gate_of(q, x) && !(x->before[at] > 0.0f))
-                z = 0;
-            double tol = ((double)q->k + 3) * ldexp(size, -24);
-            double got_z = (double)x->c[at], got_y = (double)(q->in_place ? x->c[at] : x->y[at]);
-            bool wrong = !(q->act && q->in_place) && !(fabs(got_z - z) <= tol);
-            wrong |= q->act && !(fabs(got_y - activate(q->act, z)) <= tol + 1e-6);
-            if (wrong)
-                unit_fail(__FILE__, __LINE__, "%s, dots %d: form %d, %zu x %zu x %zu, pad %zu, add %d, bias %d, act %d: "
-                          "(%zu, %zu) is %.9g / %.9g, not %.9g", lam_tier_name(lam_tier()), (int)lam_dots(),
-                          (int)q->form, q->m, q->k, q->n, q->pad, q->add, q->bias,
-                          q->act ? (int)q->act->id : -1, i, j, got_z, got_y, z);
-        }
 }
 
 /* Every form of every shape, with the ways of finishing taken in turn. */
@@ -205,11 +71,11 @@ static void check_shape(size_t m, size_t k, size_t n)
     for (int form = 0; form < 3; form++) {
         turn++;
         problem q = {(lam_form)form, m, n, k, turn % 3 == 0 ? 3 : 0, turn % 2 == 0, turn % 5 > 1, acts[turn % 7],
-                     turn % 11 > 5};
-        numbers x = make(&q);
-        run(&q, &x);
-        check_results(&q, &x);
-        drop(&x);
+                     turn % 11 > 5, turn % 4 == 1, true};
+        numbers x = make_numbers(&q);
+        run_product(&q, &x);
+        check_product(&q, &x);
+        drop_numbers(&x);
     }
 }
 
@@ -243,7 +109,7 @@ static void check_same(void)
 {
     for (int threads = 1; threads <= 3; threads++) {
         CHECK_OK(lam_threads_set(threads, NULL));
-        run(&same, &same_numbers);
+        run_product(&same, &same_numbers);
         if (!same_known)
             memcpy(same_c, same_numbers.c, same_numbers.n_c * sizeof(float));
         same_known = true;
@@ -257,12 +123,12 @@ TEST(bf16_products_have_the_same_bits_everywhere)
                                        {33, 1001, 37}};
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
         for (int form = 0; form < 3; form++) {
-            same = (problem){(lam_form)form, shapes[s][0], shapes[s][2], shapes[s][1], 0, s % 2 == 0, true, &relu, false};
-            same_numbers = make(&same);
+            same = (problem){(lam_form)form, shapes[s][0], shapes[s][2], shapes[s][1], 0, s % 2 == 0, true, &relu, false, false, true};
+            same_numbers = make_numbers(&same);
             same_c = malloc(same_numbers.n_c * sizeof *same_c);
             same_known = false;
             each_way(check_same);
-            drop(&same_numbers);
+            drop_numbers(&same_numbers);
             free(same_c);
         }
 }
@@ -281,7 +147,7 @@ static void check_special(void)
             lam_gemm_run(&(lam_gemm){.form = LAM_NN, .m = 1, .n = N, .k = K, .a = a, .lda = K, .b = b, .ldb = N,
                                      .c = c, .ldc = N, .bf16 = true});
             for (size_t j = 0; j < N; j++) {
-                float want = fabsf(given[s]) < 1e-38f ? 0.0f : rounded(given[s]);
+                float want = fabsf(given[s]) < 1e-38f ? 0.0f : rounded_to_bf16(given[s]);
                 CHECK(isnan(want) ? isnan(c[j]) : c[j] == want);
             }
         }
