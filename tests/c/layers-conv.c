@@ -402,6 +402,10 @@ static const example examples[] = {
      SHAPE(2, 2),
      transposed,
      {FILTERS(2), KERNEL(2), ACTIVATION("relu")}},
+    /* A stride across a width of one pixel. */
+    {"conv_2d", SHAPE(4, 1, 3), SHAPE(4, 1, 2), conv, {FILTERS(2), KERNEL(1), STRIDES(1, 2)}},
+    {"depthwise_conv_2d", SHAPE(4, 1, 1), SHAPE(4, 1, 2), depthwise, {KERNEL(1), MULTIPLIER(2), STRIDES(1, 2)}},
+    {"separable_conv_2d", SHAPE(4, 1, 1), SHAPE(4, 1, 3), separable, {FILTERS(3), KERNEL(1), STRIDES(1, 2)}},
 };
 LAYER_EXAMPLES(examples)
 
