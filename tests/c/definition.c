@@ -174,12 +174,12 @@ static double penalty(const lam_regularizer *reg, size_t n, const double *w)
     return sum;
 }
 
-double definition_penalty(const definition *def)
+double definition_penalty(const definition *def, size_t first, size_t n)
 {
     double sum = 0;
     for (int i = 0; i < def->net->n_layers; i++) {
         const lam_layer *layer = &def->net->layers[i];
-        sum += penalty(&layer->activity, def->data->n * layer->out_count, def->y[i]) / (double)def->data->n;
+        sum += penalty(&layer->activity, n * layer->out_count, def->y[i] + first * layer->out_count) / (double)n;
         for (int w = 0; layer->trainable && w < layer->n_weights; w++)
             if (layer->weight[w].trainable)
                 sum += penalty(&layer->weight[w].reg, layer->weight[w].count, def->w + layer->weight[w].offset);
@@ -262,5 +262,5 @@ double definition_loss(definition *def)
             disturb(def, i, x, def->data->n * layer->out_count, def->y[i]);
         x = def->y[i];
     }
-    return definition_score(def, x, 0, def->data->n) + definition_penalty(def);
+    return definition_score(def, x, 0, def->data->n) + definition_penalty(def, 0, def->data->n);
 }

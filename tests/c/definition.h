@@ -25,8 +25,9 @@ void definition_new(definition *def, const random_net *r, const lam_net *net, co
 void definition_free(definition *def);
 /* Works out the outputs and the loss of all samples as one batch: predictions are def->y[n - 1]. */
 double definition_loss(definition *def);
-/* The loss of these predictions: of rows first .. first + n - 1 as one batch, without penalties. */
+/* The loss of samples first .. first + n - 1 as one batch, if these are all samples' predictions; and the
+ * penalties that belong to it. */
 double definition_score(const definition *def, const double *pred, size_t first, size_t n);
-double definition_penalty(const definition *def);
+double definition_penalty(const definition *def, size_t first, size_t n);
 
 #endif
