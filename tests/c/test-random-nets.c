@@ -1,7 +1,8 @@
 /* Properties that hold for every network, tried on random ones.
  *
  * A network is a function of its seed.  A failure names the seed; LAMINA_RANDOM=<seed> before the
- * command tries that network alone, and LAMINA_STRESS=<multiple> tries so many times as many. */
+ * command tries that network alone and prints it, LAMINA_RANDOM=<first>-<last> tries these, and
+ * LAMINA_STRESS=<multiple> so many times as many as usual. */
 #include "base/threads.h"
 #include "definition.h"
 #include "kernels/cpu.h"
@@ -71,25 +72,42 @@ static void trial_free(trial *t)
     lam_net_free(t->net);
 }
 
-/* Calls fn for networks 1 .. trials(full), or for the one that LAMINA_RANDOM names. */
+/* How many networks a property was tried on, where it does not apply to all. */
+static long tried;
+
+/* Networks 1 .. trials(full), or those that LAMINA_RANDOM names. */
+static bool seeds(long full, uint64_t *first, uint64_t *last)
+{
+    const char *named = getenv("LAMINA_RANDOM");
+    char *end = NULL;
+    *first = named ? strtoull(named, &end, 10) : 1;
+    *last = !named ? (uint64_t)trials(full) : *end == '-' ? strtoull(end + 1, NULL, 10) : *first;
+    return named == NULL;
+}
+
+/* Was fn tried on at least one in so many networks?  Not to be asked of chosen ones. */
+static bool often(long full, long one_in)
+{
+    uint64_t first, last;
+    return !seeds(full, &first, &last) || tried > (long)last / one_in;
+}
+
+/* Calls fn for each network. */
 static void each_trial(long full, random_size size, void (*fn)(trial *t))
 {
-    const char *one = getenv("LAMINA_RANDOM");
-    uint64_t first = one ? strtoull(one, NULL, 10) : 1, last = one ? first : (uint64_t)trials(full);
+    uint64_t first, last;
+    seeds(full, &first, &last);
     CHECK_OK(lam_threads_set(1, &err));
     for (uint64_t seed = first; seed <= last; seed++) {
         trial t;
         if (!trial_new(&t, seed, size))
             return;
-        if (one)
+        if (first == last)
             random_print(stderr, &t.r, t.net);
         fn(&t);
         trial_free(&t);
     }
 }
-
-/* How many networks a property was tried on, where it does not apply to all. */
-static long tried;
 
 /* ---- what the engine gives ----------------------------------------------------------------------- */
 
@@ -651,7 +669,7 @@ TEST(random_networks_take_sparse_inputs_for_the_same_as_dense_ones)
     tried = 0;
     each_trial(2000, RANDOM_SMALL, sparse_like_dense);
     each_trial(100, RANDOM_LARGE, sparse_like_dense);
-    CHECK(getenv("LAMINA_RANDOM") || tried > trials(2000) / 80);
+    CHECK(often(2000, 80));
 }
 
 /* ---- training ---------------------------------------------------------------------------------------- */
@@ -715,7 +733,7 @@ TEST(random_networks_learn_nothing_from_samples_without_weight)
 {
     tried = 0;
     each_trial(2000, RANDOM_SMALL, weighs_nothing);
-    CHECK(getenv("LAMINA_RANDOM") || tried > trials(2000) / 4);
+    CHECK(often(2000, 4));
 }
 
 /* A number that stands for everything training leaves behind, and what is predicted then. */
@@ -740,7 +758,7 @@ static uint64_t state_of(const trial *t, lam_status status)
     return h;
 }
 
-enum { MOST_SEEDS = 100000 };
+enum { MOST_SEEDS = 100000 }; /* at a time */
 static uint64_t with_one[MOST_SEEDS];
 static int n_threads;
 
@@ -757,10 +775,8 @@ static void threads_agree(trial *t)
 static void try_threads(random_size size, long full)
 {
     static const int counts[] = {1, 2, 3, 7};
-    const char *one = getenv("LAMINA_RANDOM");
-    uint64_t first = one ? strtoull(one, NULL, 10) : 1;
-    uint64_t last = one ? first : (uint64_t)trials(full);
-    last = last < MOST_SEEDS ? last : MOST_SEEDS - 1;
+    uint64_t first, last;
+    seeds(full, &first, &last);
     for (int k = 0; k < 4; k++) {
         n_threads = counts[k];
         CHECK_OK(lam_threads_set(n_threads, &err));
@@ -864,10 +880,10 @@ TEST(random_networks_do_not_see_what_is_masked)
 {
     tried = 0;
     each_trial(2000, RANDOM_SMALL, heeds_masks);
-    CHECK(getenv("LAMINA_RANDOM") || tried > trials(2000) / 25);
+    CHECK(often(2000, 25));
     tried = 0;
     each_trial(2000, RANDOM_SMALL, heeds_length);
-    CHECK(getenv("LAMINA_RANDOM") || tried > trials(2000) / 15);
+    CHECK(often(2000, 15));
 }
 
 /* ---- saving and evaluating ---------------------------------------------------------------------------- */
