@@ -135,6 +135,7 @@ void definition_new(definition *def, const random_net *r, const lam_net *net, co
     def->y_d = data->y_d / def->per;
     def->x = room(data->n * data->x_d, sizeof(double));
     def->w = room(net->n, sizeof(double));
+    def->sums = lam_net_fuses_head(net) ? room(data->n * lam_shape_count(&net->out), sizeof(double)) : NULL;
     for (size_t i = 0; i < data->n * data->x_d; i++)
         def->x[i] = data->x[i];
     for (size_t i = 0; i < net->n; i++)
@@ -154,6 +155,7 @@ void definition_free(definition *def)
 {
     free(def->x);
     free(def->w);
+    free(def->sums);
     for (int i = 0; i < def->net->n_layers; i++) {
         free(def->y[i]);
         if (i == 0 || def->mask[i] != def->mask[i - 1])
@@ -229,10 +231,10 @@ static void disturb(const definition *def, int layer, const double *x, size_t n,
         y[i] += def->noise * (top * jitter(def->draw, layer, i) + y[i] * jitter(def->draw + 8, layer, i));
 }
 
-double definition_score(const definition *def, const double *pred, size_t first, size_t n)
+static double score(const definition *def, const lam_spec *loss, const double *pred, size_t first, size_t n)
 {
     size_t d = def->d, last = (size_t)def->net->n_layers - 1;
-    const lam_arg *ignored = lam_args_get(&def->r->loss.config, "ignore_class");
+    const lam_arg *ignored = lam_args_get(&loss->config, "ignore_class");
     double sum = 0, count = 0;
     for (size_t r = first * def->per; r < (first + n) * def->per; r++) {
         double y[64] = {0};
@@ -242,25 +244,49 @@ double definition_score(const definition *def, const double *pred, size_t first,
         if ((ends_masked && !def->mask[last][r]) || (ignored && y[0] == ignored->numbers[0]))
             continue;
         double w = def->data->w ? def->data->w[r / def->per] : 1;
-        sum += w * loss_reference_with(&def->r->loss, d, y, pred + r * d);
+        sum += w * loss_reference_with(loss, d, y, pred + r * d);
         count++;
     }
     return def->r->sum_loss || count == 0 ? sum : sum / count;
 }
 
+double definition_score(const definition *def, const double *pred, size_t first, size_t n)
+{
+    return score(def, &def->r->loss, pred, first, n);
+}
+
+/* The loss from the weighted sums z of the last layer, which is what stands for a crossentropy behind a
+ * sigmoid or softmax: exact where probabilities are next to 0. */
+static double score_sums(const definition *def, const double *z)
+{
+    lam_arg arg[4] = {{.name = "from_logits", .kind = LAM_ARG_NUMBERS, .n = 1, .numbers = (double[]){1}}};
+    memcpy(arg + 1, def->r->loss.config.arg, def->r->loss.config.n * sizeof *arg);
+    lam_spec loss = {def->r->loss.type, {1 + def->r->loss.config.n, arg}};
+    return score(def, &loss, z, 0, def->data->n);
+}
+
+static void define_layer(definition *def, int i, const double *x, bool linear, double *y)
+{
+    const lam_layer *layer = &def->net->layers[i];
+    lam_pass pass = {.rows = def->data->n, .training = def->training, .seed = def->net->seed, .step = def->net->batches,
+                     .mask = i > 0 && layer->mask_in ? def->mask[i - 1] : NULL, .linear = linear};
+    define(&def->ex[i], layer, &pass, x, def->w, y);
+    if (def->noise != 0)
+        disturb(def, i, x, def->data->n * layer->out_count, y);
+}
+
 double definition_loss(definition *def)
 {
     const double *x = def->x;
-    int n = def->net->n_layers;
-    for (int i = 0; i < n; i++) {
-        const lam_layer *layer = &def->net->layers[i];
-        lam_pass pass = {.rows = def->data->n, .training = def->training, .seed = def->net->seed,
-                         .step = def->net->batches, .mask = i > 0 && layer->mask_in ? def->mask[i - 1] : NULL};
-        define(&def->ex[i], layer, &pass, x, def->w, def->y[i]);
+    int last = def->net->n_layers - 1;
+    double loss;
+    for (int i = 0; i <= last; i++) {
+        if (i == last && def->sums)
+            define_layer(def, i, x, true, def->sums);
+        define_layer(def, i, x, false, def->y[i]);
         define_mask(def, i, x);
-        if (def->noise != 0)
-            disturb(def, i, x, def->data->n * layer->out_count, def->y[i]);
         x = def->y[i];
     }
-    return definition_score(def, x, 0, def->data->n) + definition_penalty(def, 0, def->data->n);
+    loss = def->sums ? score_sums(def, def->sums) : definition_score(def, x, 0, def->data->n);
+    return loss + definition_penalty(def, 0, def->data->n);
 }

@@ -14,6 +14,7 @@ typedef struct definition {
     example ex[RANDOM_LAYERS];
     double *x, *w;           /* the data's inputs and the network's weights; may be moved */
     double *y[RANDOM_LAYERS];
+    double *sums;            /* the last layer's without its activation, where the loss is of these */
     unsigned char *mask[RANDOM_LAYERS]; /* that leaves the layer; NULL: none */
     double noise;            /* each number a layer puts out is off by so much of the largest and of itself */
     uint64_t draw;           /* in this of many ways */

@@ -321,12 +321,12 @@ static bool draw_normalization(draft *d)
 static void add_window(draft *d, const char *size, bool pools, bool causal)
 {
     int rank = d->in.rank - 1;
-    add_size(d, size, rank, 3);
+    add_size(d, size, rank, chance(0.8) ? 3 : 5);
     bool strides = chance(0.4);
     if (strides)
-        add_size(d, "strides", rank, 2);
+        add_size(d, "strides", rank, 3);
     else if (!pools && chance(0.3))
-        add_size(d, "dilation_rate", rank, 2);
+        add_size(d, "dilation_rate", rank, 3);
     if (chance(0.6))
         add_string(d, "padding", causal && rank == 1 ? PICK("valid", "same", "causal") : PICK("valid", "same"));
 }
@@ -374,8 +374,11 @@ static bool draw_transpose(draft *d)
     int rank = d->in.rank - 1;
     add_number(d, "filters", (double)whole(1, 4));
     add_size(d, "kernel_size", rank, 3);
-    if (chance(0.5))
-        add_size(d, "strides", rank, 2);
+    bool strides = chance(0.5);
+    if (strides)
+        add_size(d, "strides", rank, 3);
+    if (strides && chance(0.2))
+        add_number(d, "output_padding", 0);
     if (chance(0.5))
         add_string(d, "padding", PICK("valid", "same"));
     add_conv(d, "kernel");
@@ -452,6 +455,7 @@ static bool draw_resizing(draft *d)
         add_string(d, "interpolation", PICK("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5"));
     if (chance(0.3))
         add_number(d, PICK("crop_to_aspect_ratio", "pad_to_aspect_ratio"), 1);
+    add_flag(d, "antialias", 0.3);
     return true;
 }
 
@@ -813,14 +817,14 @@ static void draw_input(random_net *r, draft *at)
     else if (kind == 3)
         r->in = (lam_shape){3, {big ? whole(4, 14) : whole(1, 6), big ? whole(4, 14) : whole(1, 6), whole(1, big ? 8 : 3)}};
     else if (kind == 4)
-        r->in = lam_shape_1(big ? whole(1, 30) : whole(1, 8));
+        r->in = chance(0.8) ? lam_shape_1(big ? whole(1, 30) : whole(1, 8)) : lam_shape_2(whole(1, 4), whole(1, 4));
     else
         r->in = chance(0.8) ? lam_shape_2(whole(2, big ? 25 : 7), whole(1, big ? 30 : 4))
                             : chance(0.5) ? lam_shape_1(whole(1, 6)) : (lam_shape){3, {whole(1, 4), whole(1, 4), whole(1, 3)}};
     at->in = r->in;
     r->ids = kind == 4 ? whole(2, big ? 400 : 9) : 0;
     r->padded = kind == 5 || (kind == 4 && chance(0.6));
-    r->heeds = r->padded && (kind == 4 || r->in.rank == 2) && chance(0.7);
+    r->heeds = r->padded && r->in.rank == (kind == 4 ? 1 : 2) && chance(0.7);
 }
 
 /* What the loss wants. */
