@@ -2,6 +2,12 @@
 
 #include "loss-reference.h"
 
+static void take_args(lam_arg *to, const lam_args *from)
+{
+    for (size_t i = 0; i < from->n; i++)
+        to[i] = from->arg[i];
+}
+
 /* ---- layers within layers ------------------------------------------------------------------------- */
 
 static void define(const example *ex, const lam_layer *layer, const lam_pass *pass, const double *x, const double *w, double *y);
@@ -15,7 +21,7 @@ static bool inner_new(const example *outer, const lam_layer *layer, const char *
     lam_args args = args_of(outer);
     CHECK_OK(lam_args_spec(&args, name, &spec, &err));
     *ex = (example){.type = spec.type, .in = in, .mask = mask};
-    memcpy(ex->arg, spec.config.arg, spec.config.n * sizeof(lam_arg));
+    take_args(ex->arg, &spec.config);
     if (lam_layer_init(inner, lam_layer_type_find(spec.type), &spec.config, &err) != LAM_OK)
         return false;
     inner->index = layer->index;
@@ -142,9 +148,8 @@ void definition_new(definition *def, const random_net *r, const lam_net *net, co
         def->w[i] = net->weights[i];
     for (int i = 0; i < net->n_layers; i++) {
         const lam_layer *layer = &net->layers[i];
-        const lam_args *config = &r->layer[i].config;
         def->ex[i] = (example){.type = layer->type->name, .in = layer->in, .out = layer->out, .mask = layer->mask_in};
-        memcpy(def->ex[i].arg, config->arg, config->n * sizeof(lam_arg));
+        take_args(def->ex[i].arg, &r->layer[i].config);
         def->y[i] = room(data->n * layer->out_count, sizeof(double));
         if (layer->mask_out)
             def->mask[i] = layer->flags & LAM_LAYER_CARRIES_MASK ? def->mask[i - 1] : room(data->n * layer->mask_out, 1);
@@ -215,7 +220,7 @@ static double within(const example *ex, size_t n_x, const double *x)
     lam_spec spec = {0};
     if (strcmp(ex->type, "time_distributed") == 0 && lam_args_spec(&args, "layer", &spec, NULL) == LAM_OK) {
         inner.type = spec.type;
-        memcpy(inner.arg, spec.config.arg, spec.config.n * sizeof(lam_arg));
+        take_args(inner.arg, &spec.config);
         at = &inner;
     }
     bool moments = strstr(at->type, "_normalization") && strcmp(at->type, "unit_normalization") != 0;
@@ -260,7 +265,7 @@ double definition_score(const definition *def, const double *pred, size_t first,
 static double score_sums(const definition *def, const double *z)
 {
     lam_arg arg[4] = {{.name = "from_logits", .kind = LAM_ARG_NUMBERS, .n = 1, .numbers = (double[]){1}}};
-    memcpy(arg + 1, def->r->loss.config.arg, def->r->loss.config.n * sizeof *arg);
+    take_args(arg + 1, &def->r->loss.config);
     lam_spec loss = {def->r->loss.type, {1 + def->r->loss.config.n, arg}};
     return score(def, &loss, z, 0, def->data->n);
 }

@@ -96,13 +96,13 @@ static bool often(long full, long one_in)
 static void each_trial(long full, random_size size, void (*fn)(trial *t))
 {
     uint64_t first, last;
-    seeds(full, &first, &last);
+    bool chosen = !seeds(full, &first, &last) && first == last;
     CHECK_OK(lam_threads_set(1, &err));
     for (uint64_t seed = first; seed <= last; seed++) {
         trial t;
         if (!trial_new(&t, seed, size))
             return;
-        if (first == last)
+        if (chosen)
             random_print(stderr, &t.r, t.net);
         fn(&t);
         trial_free(&t);
