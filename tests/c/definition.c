@@ -194,12 +194,13 @@ double definition_penalty(const definition *def, size_t first, size_t n)
     return sum;
 }
 
-/* 1 or -1, always the same for the same place. */
+/* A number from -1 to 1 that is not next to 0, always the same for the same place. */
 static double jitter(uint64_t key, int layer, size_t i)
 {
     uint64_t z = (key << 48 ^ (uint64_t)layer << 32 ^ i) * 0x9E3779B97F4A7C15u;
     z = (z ^ (z >> 29)) * 0xBF58476D1CE4E5B9u;
-    return z >> 63 ? 1 : -1;
+    double size = 0.5 + (double)(z >> 12 & 0xfffff) * 0x1p-21;
+    return z >> 63 ? size : -size;
 }
 
 static double largest(size_t n, const double *x)
