@@ -228,7 +228,6 @@ typedef struct direction {
     double *v;           /* of all weights or inputs: 0 elsewhere */
     size_t n_v;
     double want, tol;
-    bool skipped;
 } direction;
 
 static struct {
@@ -278,8 +277,8 @@ static int draw_directions(const trial *t, direction *dir)
 {
     int n = 0;
     EACH_TRAINED(t->net, layer, w) {
-        if (n + 5 >= MAX_SLOPES)
-            break;
+        if (n + 3 > MAX_SLOPES)
+            continue;
         dir[n] = new_direction(t->net->n, w->offset, w->count);
         for (size_t i = 0; i < w->count; i++)
             dir[n].v[w->offset + i] = sign();
@@ -847,7 +846,7 @@ static void threads_agree(trial *t)
         bad(&t->r, "%d threads give other bits than one", n_threads);
 }
 
-/* Sizes and tiers by turns; the threads are started once for each. */
+/* All networks on so many threads, then on so many: threads are started once for each number. */
 static void try_threads(random_size size, long full)
 {
     static const int counts[] = {1, 2, 3, 7};
