@@ -85,11 +85,12 @@ static bool seeds(long full, uint64_t *first, uint64_t *last)
     return named == NULL;
 }
 
-/* Was fn tried on at least one in so many networks?  Not to be asked of chosen ones. */
+/* Was a property tried on at least one in so many networks?  Of few or chosen ones nobody can say. */
 static bool often(long full, long one_in)
 {
     uint64_t first, last;
-    return !seeds(full, &first, &last) || tried > (long)last / one_in;
+    bool asked = seeds(full, &first, &last) && trials(full) >= full;
+    return !asked || tried > (long)last / one_in;
 }
 
 /* Calls fn for each network. */
@@ -420,7 +421,8 @@ TEST(random_networks_and_their_gradients_keep_their_definition_on_every_tier)
     if (getenv("LAMINA_STRESS") || getenv("LAMINA_RANDOM"))
         fprintf(stderr, "%ld slopes, %ld left out; %ld losses, %ld unsure; at most %.2f, %.2f and %.2f of what outputs, losses and slopes may be off\n",
                 seen.slopes, seen.skipped, seen.losses, seen.loose, seen.worst_y, seen.worst_loss, seen.worst_slope);
-    CHECK(seen.skipped <= seen.slopes / 50 + 20 && seen.loose <= seen.losses / 50 + 6);
+    if (!getenv("LAMINA_RANDOM"))
+        CHECK(seen.skipped <= seen.slopes / 50 && seen.loose <= seen.losses / 50);
 }
 
 /* ---- what does not matter ------------------------------------------------------------------------ */
