@@ -537,7 +537,8 @@ static double rounding(const trial *t)
 
 static void compare_gradients(const trial *t, const probe *a, const probe *b, const char *what)
 {
-    double top = fmax(largest_gradient(t, a), largest_gradient(t, b)), tol = rounding(t);
+    /* below a thousandth a gradient may be what rounding leaves of nothing */
+    double top = fmax(1e-3, fmax(largest_gradient(t, a), largest_gradient(t, b))), tol = rounding(t);
     if (!(fabs(a->loss - b->loss) <= tol * fmax(1, fabs(a->loss))))
         bad(&t->r, "%s: loss %.9g, not %.9g", what, b->loss, a->loss);
     EACH_TRAINED(t->net, layer, w) {
@@ -565,7 +566,7 @@ static void permutes(trial *t)
             bad(&t->r, "row %zu predicts something else as row %zu", order[i], i);
     probe a = probed(t, t->data, !t->r.draws), b = probed(t, other, !t->r.draws);
     compare_gradients(t, &a, &b, "permuted");
-    double top = largest_gradient(t, &a);
+    double top = fmax(1e-3, largest_gradient(t, &a));
     for (size_t i = 0; !t->r.ids && i < n; i++)
         if (!(farthest(b.dx + i * in, a.dx + order[i] * in, in) <= rounding(t) * top))
             bad(&t->r, "permuted: gradient by row %zu is off by %.3g of %.3g", i, farthest(b.dx + i * in, a.dx + order[i] * in, in), top);
