@@ -161,8 +161,8 @@ void lam_conv_kernel_gradient(const lam_conv *given, size_t rows, const float *x
         return;
     }
     if (c.groups == 1 && c.kernel_h * c.kernel_w * c.in_h * c.out_h * c.stride_w == 1 &&
-        c.in_w == c.out_w && c.pad_top + c.pad_left == 0) {
-        lam_gemm g = {.form = LAM_TN, .m = c.in_c, .n = c.out_c, .k = c.in_w, .add = add};
+        c.in_w == c.out_w && c.pad_top + c.pad_left == 0) { /* each pixel by itself: the samples are one line */
+        lam_gemm g = {.form = LAM_TN, .m = c.in_c, .n = c.out_c, .k = rows * c.in_w, .add = add};
         g.a = x;
         g.lda = c.in_c;
         g.b = dy;

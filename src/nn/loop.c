@@ -327,6 +327,7 @@ static size_t counted_rows(const lam_loop *loop, size_t n)
 /* Each row's loss is its own: a large batch is cut into tasks. */
 typedef struct scoring {
     const lam_loop *loop;
+    lam_loss loss; /* as it is for the whole batch */
     size_t n, per_task;
     float *gradient;
 } scoring;
@@ -337,14 +338,14 @@ static void score_task(void *arg, size_t task, int worker)
     const lam_loop *l = s->loop;
     size_t at = task * s->per_task, n = lam_least(s->n - at, s->per_task);
     (void)worker;
-    l->loss.type->eval(&l->loss, n, l->d, l->target + at * l->y_d, l->output + at * l->d, l->value + at,
+    s->loss.type->eval(&s->loss, n, l->d, l->target + at * l->y_d, l->output + at * l->d, l->value + at,
                        l->scale + at, s->gradient ? s->gradient + at * l->d : NULL);
 }
 
 static void score_rows(const lam_loop *loop, size_t n, float *gradient)
 {
     enum { PARALLEL_FROM = 1 << 15, TASK = 1 << 13 };
-    scoring s = {loop, n, n, gradient};
+    scoring s = {loop, lam_loss_prepare(&loop->loss, n * loop->y_d, loop->target), n, n, gradient};
     if (n * loop->d >= PARALLEL_FROM)
         s.per_task = lam_most(TASK / loop->d, 1);
     lam_parallel(lam_divide_up(n, s.per_task), score_task, &s);

@@ -2,7 +2,7 @@
 #include "base/threads.h"
 #include "layers.h"
 
-enum { MOST = 512 }; /* numbers of a sample's sequence, at any width */
+enum { MOST = 1024 }; /* numbers of a sample's sequence, at any width */
 
 /* ---- the definitions ------------------------------------------------------------- */
 

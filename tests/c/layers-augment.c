@@ -221,7 +221,8 @@ static double kernel_weight(const example *ex, size_t n, size_t out, size_t i, s
     return d >= a ? 0 : d < 1e-12 ? 1 : a * sin(pi * d) * sin(pi * d / a) / (pi * pi * d * d);
 }
 
-typedef double weight_table[16][16];
+enum { AXIS_AT_MOST = 64 };
+typedef double weight_table[AXIS_AT_MOST][AXIS_AT_MOST];
 
 /* table[i][p] for all output positions i and input positions p of an axis */
 static void fill_table(const example *ex, size_t n, size_t out, weight_table table)
@@ -269,9 +270,9 @@ static void resizing(const example *ex, const lam_layer *layer, const lam_pass *
     bool tall = (double)n_v > (double)n_h * ratio;
     (void)w;
     if ((crop && tall) || (pad && !tall))
-        n_v = (size_t)((double)n_h * ratio);
+        n_v = (size_t)fmax(1, (double)n_h * ratio);
     else if (crop || pad)
-        n_h = (size_t)((double)n_v / ratio);
+        n_h = (size_t)fmax(1, (double)n_v / ratio);
     long top = ((long)layer->in.dim[0] - (long)n_v) / 2,
          left = ((long)layer->in.dim[1] - (long)n_h) / 2;
     for (size_t r = 0; r < pass->rows; r++)

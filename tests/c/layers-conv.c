@@ -3,6 +3,8 @@
 
 /* ---- the definitions ------------------------------------------------------------- */
 
+enum { CHANNELS_AT_MOST = 512 };
+
 /* An example's arguments: [0] along the height, [1] along the width or the steps.  A sequence is a
  * picture of height 1. */
 typedef struct window {
@@ -88,7 +90,7 @@ static void each_position(const example *ex, const lam_layer *layer, const lam_p
     for (size_t r = 0; r < pass->rows; r++, x += layer->in_count)
         for (long p = 0; p < win.small[0]; p++)
             for (long q = 0; q < win.small[1]; q++, y += win.small_c) {
-                double z[64];
+                double z[CHANNELS_AT_MOST];
                 sums(ex, layer, &win, x, w, p, q, z);
                 for (size_t o = 0; has_bias && o < win.small_c; o++)
                     z[o] += bias[o];
@@ -132,7 +134,7 @@ static void separable_sums(const example *ex, const lam_layer *layer, const wind
 {
     const double *point = w + layer->weight[1].offset;
     size_t wide = layer->weight[0].count / (size_t)(win->size[0] * win->size[1]);
-    double mid[64];
+    double mid[CHANNELS_AT_MOST];
     depthwise_sums(ex, layer, win, x, w, p, q, mid);
     for (size_t o = 0; o < win->small_c; o++) {
         z[o] = 0;
@@ -171,7 +173,7 @@ static void transposed(const example *ex, const lam_layer *layer, const lam_pass
                             y[(size_t)at * filters + n / channels] += from[n % channels] * k[n];
                     }
         for (size_t i = 0; i < layer->out_count; i += filters) {
-            double z[64];
+            double z[CHANNELS_AT_MOST];
             memcpy(z, y + i, filters * sizeof *z);
             group(activation_of(ex, pass), filters, 1, z, y + i);
         }
@@ -402,6 +404,10 @@ static const example examples[] = {
      SHAPE(2, 2),
      transposed,
      {FILTERS(2), KERNEL(2), ACTIVATION("relu")}},
+    /* A stride across a width of one pixel. */
+    {"conv_2d", SHAPE(4, 1, 3), SHAPE(4, 1, 2), conv, {FILTERS(2), KERNEL(1), STRIDES(1, 2)}},
+    {"depthwise_conv_2d", SHAPE(4, 1, 1), SHAPE(4, 1, 2), depthwise, {KERNEL(1), MULTIPLIER(2), STRIDES(1, 2)}},
+    {"separable_conv_2d", SHAPE(4, 1, 1), SHAPE(4, 1, 3), separable, {FILTERS(3), KERNEL(1), STRIDES(1, 2)}},
 };
 LAYER_EXAMPLES(examples)
 

@@ -4,7 +4,7 @@
 
 /* ---- the definitions ------------------------------------------------------------- */
 
-enum { AT_MOST = 20 /* units, features */, GATES_AT_MOST = 4 };
+enum { AT_MOST = 128 /* units, features */, GATES_AT_MOST = 4 };
 
 static bool flag(const example *ex, const char *name)
 {
@@ -70,11 +70,7 @@ static void activated(const walk *w, const char *arg_name, const char *otherwise
     const lam_arg *arg = lam_args_get(&args, arg_name);
     const char *name = arg ? arg->strings[0] : otherwise;
     double y[AT_MOST];
-    if (strcmp(name, "sigmoid") == 0)
-        for (size_t j = 0; j < w->units; j++)
-            y[j] = 1 / (1 + exp(-z[j]));
-    else
-        group(name, w->units, 1, z, y);
+    group(name, w->units, 1, z, y);
     memcpy(z, y, w->units * sizeof *z);
 }
 

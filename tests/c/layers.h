@@ -6,6 +6,7 @@
 #ifndef LAM_TESTS_LAYERS_H
 #define LAM_TESTS_LAYERS_H
 
+#include "activation-reference.h"
 #include "nn/layer.h"
 #include "unit.h"
 
@@ -29,6 +30,8 @@ struct example {
 };
 
 void layer_examples(const example *ex, size_t n);
+/* The definition of a layer type, for layers that a mask reaches where `masked`; NULL if there is none. */
+reference_fn layer_definition(const char *type, bool masked);
 #define LAYER_EXAMPLES(array)                                                                      \
     __attribute__((constructor)) static void hand_over_##array(void)                               \
     {                                                                                              \
@@ -139,26 +142,24 @@ static inline size_t broadcast(const lam_shape *sample, const lam_shape *small, 
     return ravel(small, index);
 }
 
-/* Activations of the definitions. */
-static inline double elementwise(const char *name, double x)
+/* An activation of the definitions, by name and with its usual parameters; "steep_relu" is relu with the
+ * parameters of the examples. */
+static inline lam_activation activation_named(const char *name)
 {
-    if (strcmp(name, "relu") == 0)
-        return x > 0 ? x : 0;
-    if (strcmp(name, "steep_relu") == 0) /* relu with the parameters of the examples below */
-        return x >= 1.5 ? 1.5 : x >= 0.25 ? x : 0.1 * (x - 0.25);
-    if (strcmp(name, "gelu") == 0)
-        return 0.5 * x * (1 + erf(x / sqrt(2.0)));
-    if (strcmp(name, "tanh") == 0)
-        return tanh(x);
-    return x;
+    if (strcmp(name, "steep_relu") == 0)
+        return (lam_activation){LAM_ACT_relu, {0.1f, 1.5f, 0.25f}};
+    lam_activation a = {.id = lam_activation_find(name)};
+    memcpy(a.par, lam_activation_type_of(a.id)->par_default, sizeof a.par);
+    return a;
 }
 
 static inline void group(const char *name, size_t n, size_t stride, const double *x, double *y)
 {
     double top = -INFINITY, sum = 0;
     if (strcmp(name, "softmax") != 0 && strcmp(name, "log_softmax") != 0) {
+        lam_activation a = activation_named(name);
         for (size_t i = 0; i < n; i++)
-            y[i * stride] = elementwise(name, x[i * stride]);
+            y[i * stride] = activation_reference(&a, x[i * stride]);
         return;
     }
     for (size_t i = 0; i < n; i++)

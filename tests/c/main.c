@@ -45,6 +45,11 @@ void unit_skip(const char *why)
     skipped = why;
 }
 
+const char *unit_current(void)
+{
+    return current;
+}
+
 void unit_near(const char *file, int line, const char *what, double got, double want, double tol)
 {
     if ((isnan(got) && isnan(want)) || got == want)

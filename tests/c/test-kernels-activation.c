@@ -1,6 +1,6 @@
 /* Every entry of activations.def against its definition in double precision, and its backward
  * against finite differences of that definition. */
-#include "kernels/activation.h"
+#include "activation-reference.h"
 #include "base/threads.h"
 #include "kernels/cpu.h"
 #include "unit.h"
@@ -10,8 +10,7 @@ static double clip(double x, double low, double high)
     return x < low ? low : x > high ? high : x;
 }
 
-/* One number of an element-wise type; NaN for a type that this test does not know. */
-static double define(const lam_activation *a, double x)
+double activation_reference(const lam_activation *a, double x)
 {
     double p = (double)a->par[0];
     switch (a->id) {
@@ -104,11 +103,11 @@ static void check_element_wise(const lam_activation *a, size_t n)
     lam_activation_backward(a, 1, n, x_of_backward(a, x), y_of_backward(a, y), dy, dx);
     CHECK(y[n] == 77.0f && dx[n] == 77.0f);
     for (size_t i = 0; i < n; i++) {
-        double at = (double)x[i], h = 1e-5, want = define(a, at);
+        double at = (double)x[i], h = 1e-5, want = activation_reference(a, at);
         if (isnan(want))
             unit_fail(__FILE__, __LINE__, "%s is not defined in this test", name);
         unit_rel(__FILE__, __LINE__, name, (double)y[i], want, 1e-5, 1e-6);
-        double left = (want - define(a, at - h)) / h, right = (define(a, at + h) - want) / h;
+        double left = (want - activation_reference(a, at - h)) / h, right = (activation_reference(a, at + h) - want) / h;
         if (fabs(left - right) < 1e-3 * (1 + fabs(left))) /* not at a corner */
             unit_rel(__FILE__, __LINE__, name, (double)dx[i], 0.5 * (left + right) * (double)dy[i], 1e-5, 1e-6);
     }
@@ -190,7 +189,7 @@ static void check_far(const lam_activation *a)
     lam_activation_forward(a, 1, 7, x, y);
     lam_activation_backward(a, 1, 7, x_of_backward(a, x), y_of_backward(a, y), dy, dx);
     for (size_t i = 0; i < 6; i++) {
-        unit_rel(__FILE__, __LINE__, name, (double)y[i], define(a, (double)x[i]), 1e-5, 1e-6);
+        unit_rel(__FILE__, __LINE__, name, (double)y[i], activation_reference(a, (double)x[i]), 1e-5, 1e-6);
         CHECK(isfinite(dx[i]));
     }
     CHECK(isnan(y[6]));

@@ -18,6 +18,18 @@ void layer_examples(const example *ex, size_t n)
     kinds[n_kinds++].n = n;
 }
 
+reference_fn layer_definition(const char *type, bool masked)
+{
+    const example *found = NULL;
+    for (size_t k = 0; k < n_kinds; k++)
+        for (size_t i = 0; i < kinds[k].n; i++) {
+            const example *ex = &kinds[k].ex[i];
+            if (strcmp(ex->type, type) == 0 && (!found || (masked == (ex->mask > 0) && masked != (found->mask > 0))))
+                found = ex;
+        }
+    return found ? found->reference : NULL;
+}
+
 /* The number of an example among those of its kind. */
 static int number_of(const example *ex)
 {

@@ -231,13 +231,21 @@ static const struct test_case {
 
 /* ---- the comparison -------------------------------------------------------------------------- */
 
+double loss_reference_with(const lam_spec *spec, size_t d, const double *y, const double *p)
+{
+    number config[MAX_ARGS] = {{0}};
+    for (size_t i = 0; i < spec->config.n && i < MAX_ARGS; i++)
+        config[i] = (number){spec->config.arg[i].name, spec->config.arg[i].numbers[0]};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (strcmp(cases[i].name, spec->type) == 0)
+            return cases[i].ref(config, d, y, p);
+    unit_fail(__FILE__, __LINE__, "no definition of %s", spec->type);
+    return (double)NAN;
+}
+
 double loss_reference(const char *name, size_t d, const double *y, const double *p)
 {
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        if (strcmp(cases[i].name, name) == 0)
-            return cases[i].ref(cases[i].config, d, y, p);
-    unit_fail(__FILE__, __LINE__, "no definition of %s", name);
-    return (double)NAN;
+    return loss_reference_with(&(lam_spec){.type = name}, d, y, p);
 }
 
 static lam_status read_loss(const char *name, const number *config, lam_loss *loss, lam_error *err)

@@ -129,6 +129,31 @@ TEST(network_gradients_include_penalties)
     check_network(specs, 3, &mse, 2, 0);
 }
 
+/* Labels are -1 and 1 in this batch, if only because of its first row: a label 0 means no margin at all,
+ * also in the parts of a large batch that hold nothing but 0 and 1. */
+TEST(hinge_labels_are_those_of_the_whole_batch)
+{
+    enum { ROWS = 9000, D = 4 };
+    lam_spec loss = {"hinge", {0}}, sgd = {"sgd", {0}};
+    lam_layer_spec specs[] = {DENSE("a", D, "linear")};
+    lam_net *net = make_net(specs, 1, 3, &sgd, &loss);
+    lam_data *data = make_data(ROWS, 3, D, 0);
+    for (size_t i = 0; i < ROWS * D; i++)
+        data->y[i] = i == 0 ? -1 : (float)(i % 2);
+    lam_loop *loop = make_loop(net, data, ROWS, LAM_LOOP_PROBE);
+    double value = 0, want = 0;
+    for (size_t i = 0; i < ROWS; i++)
+        data->w[i] = 1;
+    lam_loop_probe(loop, false, &value);
+    const float *pred = lam_loop_predictions(loop);
+    for (size_t i = 0; i < ROWS * D; i++)
+        want += fmax(0, 1 - (double)data->y[i] * pred[i]) / (ROWS * D);
+    CHECK_NEAR(value, want, 1e-6);
+    lam_loop_free(loop);
+    lam_data_free(data);
+    lam_net_free(net);
+}
+
 /* ---- slices, threads, order ------------------------------------------------------------------------ */
 
 static lam_net *trained(int threads, size_t slice, const char *optimizer, size_t width)

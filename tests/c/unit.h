@@ -21,6 +21,8 @@ typedef void (*unit_fn)(void);
 void unit_register(const char *file, const char *name, unit_fn fn);
 void unit_fail(const char *file, int line, const char *format, ...) LAM_PRINTF(3, 4);
 void unit_skip(const char *why);
+/* The name of the test that runs. */
+const char *unit_current(void);
 
 /* Deterministic numbers for tests: uniform on [low, high). */
 double unit_uniform(double low, double high);
