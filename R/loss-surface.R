@@ -103,12 +103,16 @@ plot_loss_surface <- function(model, x, y, ..., weights = NULL, path = NULL, dir
   if (!is.null(span) && (!is.numeric(span) || !length(span) %in% 1:2 || !all(is.finite(span)) || any(span <= 0))) {
     abort_argument("span", "a number above 0, or two", describe(span))
   }
-  undo_on_error(model, prepare_inputs(model, x, call = call))
-  path <- path_matrix(model, path, call)
-  plane <- surface_plane(model, weights, path, directions, call)
+  parts <- unmade_on_error(model, {
+    prepare_inputs(model, x, call = call) # the first to tell the shapes, perhaps
+    path <- path_matrix(model, path, call)
+    list(plane = surface_plane(model, weights, path, directions, call), path = path,
+         loss_at = loss_measurer(copy_model(model), x, y, sample_weight, call))
+  })
+  plane <- parts$plane
+  path <- parts$path
+  loss_at <- parts$loss_at
   at <- plane_grid(plane, size, span)
-  copy <- copy_model(model)
-  loss_at <- loss_measurer(copy, x, y, sample_weight, call)
   grid <- expand.grid(x = at[[1L]], y = at[[2L]], KEEP.OUT.ATTRS = FALSE)
   grid$loss <- vapply(seq_len(nrow(grid)), function(i) {
     loss_at(plane$origin + grid$x[i] * plane$axes[, 1L] + grid$y[i] * plane$axes[, 2L])

@@ -60,15 +60,20 @@ lr_finder <- function(model, x, y = NULL, ..., from = 1e-6, to = 10, steps = 100
   smoothing <- check_share(smoothing)
   stop_factor <- check_positive(stop_factor)
   settings <- list(batch_size = resolve_batch_size(model, batch_size), steps = if (is.function(x)) steps, shuffle = TRUE)
-  copy <- copy_model(model)
-  feed <- if (gives_batches(x)) {
+  if (gives_batches(x)) {
     check_batches_alone(x, y = y, sample_weight = sample_weight, batch_size = if (is_dataset(x)) batch_size)
-    batch_feed(copy, x, settings, 0, NULL, call)
-  } else {
-    array_feed(copy, x, y, 0, NULL, sample_weight, call)
   }
-  feed$loop <- new_loop(copy, feed, settings$batch_size, "train")
-  check_own_loss(copy, feed)
+  feed <- unmade_on_error(model, {
+    copy <- copy_model(model)
+    feed <- if (gives_batches(x)) {
+      batch_feed(copy, x, settings, 0, NULL, call)
+    } else {
+      array_feed(copy, x, y, 0, NULL, sample_weight, call)
+    }
+    feed$loop <- new_loop(copy, feed, settings$batch_size, "train")
+    check_own_loss(copy, feed)
+    feed
+  })
   tested <- rate_losses(copy, feed, exp(seq(log(from), log(to), length.out = steps)), smoothing, stop_factor, call)
   structure(
     c(list(table = tested$table), suggest_rate(tested$table),
