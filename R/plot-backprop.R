@@ -175,9 +175,9 @@ draw_edge_numbers <- function(from, to, view, gap, pitch) {
   if (n * length(to$index) > 40L) {
     return(invisible())
   }
-  places <- if (n > 1L) 0.31 + 0.47 * (rank(-y_from) - 1) / (n - 1) else 0.5
+  places <- if (n > 1L) 0.35 + 0.45 * (rank(-y_from) - 1) / (n - 1) else 0.5
   longest <- max(graphics::strwidth(c(view$first, view$second), units = "inches"))
-  cex <- max(0.4, min(0.66, 0.92 * 0.47 * gap / max(1, n - 1) / longest, 0.3 * pitch / line_height(1)))
+  cex <- max(0.4, min(0.66, 0.92 * 0.45 * gap / max(1, n - 1) / longest, 0.3 * pitch / line_height(1)))
   for (i in seq_len(n)) {
     t <- places[i]
     lines <- lapply(c(list(view$first), if (!is.null(view$second)) list(view$second)), function(v) v[sources[i], to$index])

@@ -32,7 +32,7 @@
 #' print(step, sample = 2, digits = 6)
 #' toLatex(step)
 #' @export
-print.lamina_backprop <- function(x, sample = 1, max = 8, digits = 4, ...) {
+print.lamina_backprop <- function(x, sample = 1, max = 12, digits = 4, ...) {
   check_no_dots(list(...))
   sections <- backprop_sections(x, plain_tongue, sample, max, digits)
   for (section in sections) {
@@ -45,7 +45,7 @@ print.lamina_backprop <- function(x, sample = 1, max = 8, digits = 4, ...) {
 
 #' @rdname print.lamina_backprop
 #' @export
-format.lamina_backprop <- function(x, sample = 1, max = 8, digits = 4, ...) {
+format.lamina_backprop <- function(x, sample = 1, max = 12, digits = 4, ...) {
   check_no_dots(list(...))
   sections <- backprop_sections(x, plain_tongue, sample, max, digits)
   unlist(lapply(sections, function(s) c(s$title, s$text, if (length(s$lines)) paste0("  ", s$lines), "")))
@@ -63,7 +63,7 @@ backprop_footer <- function(x) {
 #' @rdname print.lamina_backprop
 #' @importFrom utils toLatex
 #' @export
-toLatex.lamina_backprop <- function(object, sample = 1, max = 8, digits = 4, ...) {
+toLatex.lamina_backprop <- function(object, sample = 1, max = 12, digits = 4, ...) {
   check_no_dots(list(...))
   sections <- backprop_sections(object, latex_tongue, sample, max, digits)
   lines <- lapply(sections, function(s) {
@@ -78,7 +78,7 @@ aligned <- function(lines) paste0(lines, c(rep(" \\\\", length(lines) - 1L), "")
 #' @rdname print.lamina_backprop
 #' @exportS3Method knitr::knit_print
 knit_print.lamina_backprop <- function(x, options = NULL, ...) {
-  sections <- backprop_sections(x, latex_tongue, sample = 1, max = 8, digits = 4)
+  sections <- backprop_sections(x, latex_tongue, sample = 1, max = 12, digits = 4)
   lines <- lapply(sections, function(s) {
     c(sprintf("**%s.** %s", s$title, paste(s$text, collapse = " ")), "",
       if (length(s$lines)) c("$$\\begin{aligned}", aligned(s$lines), "\\end{aligned}$$"), "")
@@ -154,8 +154,9 @@ spaced <- function(name) gsub("_", " ", name)
 
 # The first lines, and how many are left out.
 first_lines <- function(n, write, line) {
-  shown <- vapply(seq_len(min(n, write$max)), line, "")
-  c(shown, if (n > write$max) paste0(if (write$align != " = ") "&", write$word(sprintf("... and %d more", n - length(shown)))))
+  most <- if (n == write$max + 1) n else write$max # "1 more" would take a line, too
+  shown <- vapply(seq_len(min(n, most)), line, "")
+  c(shown, if (n > most) paste0(if (write$align != " = ") "&", write$word(sprintf("... and %d more", n - length(shown)))))
 }
 
 # "a + b + c", the middle left out where there are many.

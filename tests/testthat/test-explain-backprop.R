@@ -158,6 +158,15 @@ test_that("penalties are shown apart", {
   expect_true(all(c("  error = 4", "  L = 4 + 8.875 = 12.88", "  dL/da1[1] = 4 + 1.75 = 5.75", "  dL/dw1[1,1] = 11.5 + 1.5 = 13") %in% text))
 })
 
+test_that("penalties on activations are divided by the samples, also where losses are summed", {
+  model <- ref_model(ref_net(c(2, 3, 1), c("tanh", "linear")), function(i) list(activity_regularizer = regularizer_l2(0.2)))
+  model |> compile("sgd", loss_mean_squared_error(reduction = "sum"))
+  step <- explain_backprop(model, x4, 1:4)
+  expect_lt(step$rounding, 16 * 2^-24)
+  hidden <- step$stages[[1L]]
+  expect_equal(hidden$activity, 2 * 0.2 * hidden$activation / 4)
+})
+
 test_that("new weights are the optimizer's, with its state and its constraints", {
   y <- y_for("mse")
   for (name in lamina:::vocabulary("optimizer")$names) {
