@@ -63,8 +63,8 @@ plot_decision_boundary <- function(object, data = NULL, y = NULL, ..., predictor
   axes <- scene_axes(scene, predictors, call)
   held <- held_values(scene$frame, axes, at, call)
   grid <- scene_grid(scene, axes, held, size)
-  told <- scene$predict(grid$frame)
-  values <- data.frame(grid$frame[axes], told, check.names = FALSE)
+  told <- scene$predict(grid)
+  values <- data.frame(grid[axes], told, check.names = FALSE)
   attr(values, "margins") <- attr(told, "margins")
   seen <- if (points) data.frame(x = scene$frame[[axes[1L]]], y = scene$frame[[axes[2L]]])
   if (points && !is.null(scene$truth)) {
@@ -307,7 +307,7 @@ scene_grid <- function(scene, axes, held, size) {
   rownames(frame) <- NULL
   frame[axes] <- grid
   for (name in names(held)) frame[[name]] <- rep(held[[name]], nrow(grid))
-  list(frame = frame)
+  frame
 }
 
 # ---- drawing -------------------------------------------------------------------------------------

@@ -162,7 +162,7 @@ find_all <- function(train, validation, metrics) {
   found
 }
 
-percent_text <- function(share) sprintf("%.0f %%", 100 * share)
+share_text <- function(share) sprintf("%.0f %%", 100 * share)
 
 scale_of <- function(v) max(abs(v), .Machine$double.eps)
 
@@ -194,7 +194,7 @@ find_oscillation <- function(train) {
     return(finding(
       "oscillates", "problem", NA,
       sprintf("from epoch to epoch the training loss jumps by about %s, %s of its level and %s of all that it has fallen",
-              format_metric(train$noise), percent_text(train$noise / level), percent_text(train$noise / max(fall, .Machine$double.eps))),
+              format_metric(train$noise), share_text(train$noise / level), share_text(train$noise / max(fall, .Machine$double.eps))),
       advice
     ))
   }
@@ -233,7 +233,7 @@ find_overfitting <- function(train, validation) {
   finding(
     "overfits", "problem", validation$epoch[at],
     sprintf("since epoch %d the validation loss rose from %s to %s (%s), while the training loss fell to %s", validation$epoch[at],
-            format_metric(again$early), format_metric(again$late), percent_text(again$rise / scale_of(again$early)),
+            format_metric(again$early), format_metric(again$late), share_text(again$rise / scale_of(again$early)),
             format_metric(train$last)),
     paste("Stop there: callback_early_stopping(patience = 10, restore_best_weights = TRUE). Or make it harder to learn by heart:",
           "a smaller network, layer_dropout(), regularizer_l2(), more data.")
@@ -263,8 +263,8 @@ find_slowness <- function(train, validation) {
   finding(
     "slow", "problem", NA,
     sprintf("in the last %d epochs the training loss still fell by %s, %s of its whole fall from %s to %s (a straight line: %s)",
-            now$quarter, format_metric(now$recent), percent_text(now$recent / fall), format_metric(train$first),
-            format_metric(now$last), percent_text(now$quarter / (n - 1))),
+            now$quarter, format_metric(now$recent), share_text(now$recent / fall), format_metric(train$first),
+            format_metric(now$last), share_text(now$quarter / (n - 1))),
     "Raise the learning rate by a factor of 3 to 10 (lr_finder() tells how far), or train for more epochs."
   )
 }
@@ -277,7 +277,7 @@ find_underfitting <- function(train, validation, metrics) {
   finding(
     "underfits", "problem", NA,
     sprintf("the training loss only fell from %s to %s (%s)%s", format_metric(train$first), format_metric(train$last),
-            percent_text(max(0, fall)), if (!is.null(validation)) sprintf(", the validation loss is %s", format_metric(validation$last)) else ""),
+            share_text(max(0, fall)), if (!is.null(validation)) sprintf(", the validation loss is %s", format_metric(validation$last)) else ""),
     paste("Try a larger network (more units, another layer), other activations, scaled inputs, less regularization, another learning",
           "rate; a simple model such as lm() or glm() shows whether there is more in the data.")
   )
@@ -304,7 +304,7 @@ find_jumps <- function(train, validation) {
   finding(
     "unstable validation", "hint", NA,
     sprintf("the validation loss jumps by about %s from epoch to epoch, %s of its level; the training loss by %s", format_metric(validation$noise),
-            percent_text(share), format_metric(train$noise)),
+            share_text(share), format_metric(train$noise)),
     "Validate on more samples, or lower the learning rate; do not choose an epoch by a single low value."
   )
 }
@@ -313,7 +313,7 @@ find_health <- function(train, validation) {
   fall <- (train$first - train$last) / scale_of(train$first)
   finding(
     "healthy", "fine", NA,
-    paste0(sprintf("the training loss fell from %s to %s (%s) and has settled", format_metric(train$first), format_metric(train$last), percent_text(fall)),
+    paste0(sprintf("the training loss fell from %s to %s (%s) and has settled", format_metric(train$first), format_metric(train$last), share_text(fall)),
            if (!is.null(validation)) {
              sprintf("; the validation loss ends at %s, its lowest being %s in epoch %d", format_metric(validation$last),
                      format_metric(validation$lowest), validation$lowest_at)

@@ -109,7 +109,7 @@ rate_losses <- function(model, feed, rates, smoothing, stop_factor, call) {
     if (has_exploded(smoothed, losses, stop_factor)) {
       break
     }
-    fresh <- report[1L] > 0 || isTRUE(report[2L] >= feed$batches)
+    fresh <- if (is.null(feed$batches)) report[1L] > 0 else report[2L] >= feed$batches
   }
   n <- length(losses)
   if (n < 5L) {

@@ -188,11 +188,12 @@ test_that("new weights are the optimizer's, with its state and its constraints",
 })
 
 test_that("frozen layers have no gradient", {
-  model <- ref_model(ref_net(c(2, 3, 1), c("tanh", "linear")))
+  model <- ref_model(ref_net(c(2, 3, 1), c("tanh", "linear")), function(i) list(kernel_regularizer = "l2"))
   freeze_weights(model, to = 1)
   model |> compile(optimizer_sgd(0.5), "mse")
   step <- explain_backprop(model, x4, 1:4)
   w <- tidy(step)
+  expect_true(all(w$penalty[w$layer == "dense"] == 0)) # penalized is what is trained, as in Keras
   expect_identical(is.na(w$gradient), w$layer == "dense")
   expect_identical(w$new_weight[w$layer == "dense"], w$weight[w$layer == "dense"])
   expect_match(format(step), "w1\\[1,1\\] = .* \\(frozen\\)", all = FALSE)
@@ -359,6 +360,11 @@ test_that("the picture has the numbers on it", {
   expect_true(all(two(c(w$weight, w$gradient)) %in% shown))
   mine <- units[units$sample == 2, ]
   expect_true(all(two(c(mine$sum, mine$activation, mine$d_sum, x4[2, ])) %in% shown))
+  # in the order of the nodes
+  consecutive <- function(texts) any(vapply(seq_along(shown), function(i) identical(shown[i - 1 + seq_along(texts)], texts), NA))
+  for (layer in c("dense", "dense_1")) {
+    for (column in c("sum", "activation", "d_sum")) expect_true(consecutive(two(mine[[column]][mine$layer == layer])))
+  }
   expect_true(all(c("2 inputs", "3 neurons", "softmax", sprintf("mean loss %s", format(step$loss, digits = 4))) %in% shown))
 
   shown <- words(plot(step, "update", bias = FALSE, main = "one step"))

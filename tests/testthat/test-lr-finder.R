@@ -29,6 +29,15 @@ test_that("losses are those of training batch by batch with rates that grow by o
   expect_false(found$stopped)
 })
 
+test_that("the losses are those of single batches, of passes through all rows", {
+  set.seed(1)
+  model <- flower_model("sgd")
+  whole <- evaluate(model, x, iris$Species)$loss
+  still <- lr_finder(model, x, iris$Species, from = 1e-12, to = 1e-11, steps = 12, batch_size = 50)$table$loss
+  expect_close(colMeans(matrix(still, 3)), rep(whole, 4))
+  expect_length(unique(still), 12) # shuffled anew in each pass
+})
+
 test_that("the suggestion is where the smoothed loss falls most steeply", {
   table <- data.frame(rate = 10^seq(-5, 1, length.out = 61))
   # falls around 10^-2 and rises at 1
@@ -127,6 +136,10 @@ test_that("datasets, functions and losses of one's own", {
   found <- lr_finder(net, series, steps = 20) # more steps than the dataset has batches
   expect_identical(nrow(found$table), 20L)
   expect_identical(found$batch_size, series$batch_size)
+  # with rates too small to move anything, each pass goes through all six batches in their order
+  still <- lr_finder(net, series, from = 1e-12, to = 1e-11, steps = 18)$table$loss
+  expect_length(unique(still[1:6]), 6)
+  expect_close(still[7:18], c(still[1:6], still[1:6]))
 
   own <- function(y_true, y_pred) list(value = mean((y_pred - y_true)^2), gradient = 2 * (y_pred - y_true) / length(y_pred))
   line <- keras_model_sequential(input_shape = 4) |> layer_dense(1)
