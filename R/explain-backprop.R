@@ -35,7 +35,8 @@ BACKPROP_LIMIT <- 10000
 #' [train_on_batch()] on a copy of the model, with the state that the optimizer has. The engine computes with numbers
 #' of 24 bits (single precision); its sums, activations, slopes and derivatives of the loss are the factors in the
 #' tables. Their products and sums are formed here in double precision, so `chain + penalty` agrees with `gradient`
-#' up to the engine's rounding, some \eqn{10^{-7}}{1e-7} of the terms; `x$rounding` tells how far at most.
+#' up to the engine's rounding, some \eqn{10^{-7}}{1e-7} of the terms (\eqn{10^{-3}}{1e-3} where the model is compiled with
+#' `precision = "bfloat16"`); `x$rounding` tells how far at most.
 #'
 #' Where a network ends in a sigmoid or softmax with its crossentropy, the engine differentiates both as one:
 #' \eqn{\partial L / \partial z}{dL/dz} then comes from the weighted sums, and stays exact where probabilities
@@ -147,7 +148,12 @@ backprop_step <- function(model, x, y, found) {
         sizes = network_sizes(model), loss = model$compiled$loss_label, optimizer = model$compiled$optimizer$type,
         rate = rate, plain = is_plain_sgd(model), folded = ends$folded,
         smoothed = isTRUE(model$compiled$loss$config$label_smoothing > 0),
-        constrained = has_constraints(model), columns = backprop_columns(model), penalty = found$loss - sum(ends$samples$share * ends$samples$loss)
+        constrained = has_constraints(model), columns = backprop_columns(model),
+        penalty = if (any(unlist(lapply(stages, `[[`, "penalty")) != 0)) {
+          found$loss - sum(ends$samples$share * ends$samples$loss)
+        } else {
+          0
+        }
       )
     ),
     class = "lamina_backprop"

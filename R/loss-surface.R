@@ -45,7 +45,7 @@ callback_weights_path <- function(freq = "epoch") {
 #'   each unit, to the size of the weights that lead to it (the filter normalization of Li et al. 2018).
 #'
 #' The loss is that of [evaluate()][evaluate.lamina_model], penalties included, computed for all `size^2` points of the
-#' grid. The model is left as it is. `set.seed()` fixes random directions.
+#' grid: of large data a sample will do. The model is left as it is. `set.seed()` fixes random directions.
 #'
 #' @param model A compiled model.
 #' @param x,y Inputs and targets, as for [evaluate()][evaluate.lamina_model]; arrays or data frames.
@@ -178,6 +178,9 @@ weight_terms <- function(model) {
 # list(origin, axes, labels, path): a point, two directions as columns, and the path's places along them.
 surface_plane <- function(model, weights, path, directions, call) {
   now <- as.double(unlist(get_weights(model)))
+  if (length(now) < 2L) {
+    abort_argument("model", "a model of at least two weights", sprintf("one of %d", length(now)), call = call)
+  }
   moments <- if (is.null(path)) 0L else nrow(unique(path))
   if (is.null(directions)) {
     directions <- if (!is.null(weights) || length(now) == 2L) "weights" else if (moments >= 3L) "pca" else "random"
@@ -235,26 +238,32 @@ path_plane <- function(path) {
   found <- svd(away[-nrow(path), , drop = FALSE], nu = 0L, nv = min(2L, nrow(path) - 1L))
   axes <- found$v
   share <- found$d^2 / sum(found$d^2)
-  if (found$d[2L] < 1e-10 * found$d[1L]) { # a straight path: any second direction will do
-    other <- stats::rnorm(length(end))
-    axes[, 2L] <- other - axes[, 1L] * sum(axes[, 1L] * other)
-    axes[, 2L] <- axes[, 2L] / sqrt(sum(axes[, 2L]^2))
+  if (found$d[2L] < 1e-10 * found$d[1L]) { # a straight path: any direction across it will do
+    flattest <- which.min(abs(axes[, 1L]))
+    other <- -axes[, 1L] * axes[flattest, 1L]
+    other[flattest] <- other[flattest] + 1
+    axes[, 2L] <- other / sqrt(sum(other^2))
   }
   along <- away %*% axes
   list(origin = end, axes = axes, kind = "pca", path = data.frame(x = along[, 1L], y = along[, 2L]),
        labels = sprintf("principal component %d (%.0f %% of the path)", 1:2, 100 * share[1:2]))
 }
 
-# Normal numbers, for each unit of the size of its weights; vectors (biases) as a whole.
+# Normal numbers, for each unit of the size of its weights; vectors (biases) as a whole.  What is measured and not
+# learned, such as the variances of batch normalization, stays where it is.
 random_direction <- function(model) {
-  unlist(lapply(get_weights(model), function(w) {
+  learned <- unlist(lapply(model$info, `[[`, "weight_trainable"))
+  unlist(Map(function(w, learned) {
+    if (!learned) {
+      return(rep(0, length(w)))
+    }
     d <- array(stats::rnorm(length(w)), if (is.null(dim(w))) length(w) else dim(w))
     units <- if (length(dim(w)) > 1L) utils::tail(dim(w), 1L) else 1L
     rows <- matrix(w, ncol = units)
     drawn <- matrix(d, ncol = units)
     size <- sqrt(colSums(rows^2) / pmax(colSums(drawn^2), .Machine$double.xmin))
     as.double(drawn %*% diag(size, units))
-  }))
+  }, get_weights(model), learned))
 }
 
 # The places of the grid along both axes.

@@ -206,7 +206,7 @@ loss_section <- function(x, i, write) {
     return(list(title = "Loss", text = "A loss of one's own, of all samples together.",
                 lines = paste0(write$loss(NULL), write$align, write$number(x$loss))))
   }
-  penalized <- abs(x$about$penalty) > 1e-12 || any(x$weights$penalty != 0)
+  penalized <- x$about$penalty != 0
   values <- write$number(x$samples$loss)
   own <- if (n > 1 || penalized) {
     symbols <- vapply(seq_len(n), function(m) own_loss_symbol(m, write), "")

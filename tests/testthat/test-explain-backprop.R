@@ -30,6 +30,7 @@ test_that("one neuron, by hand", {
   expect_identical(weights$new_weight, c(3 - 0.125 * 8, 1 - 0.125 * 4))
   expect_identical(weights$change, c(-1, -0.5))
   expect_identical(step$rounding, 0)
+  expect_identical(step$about$penalty, 0)
   expect_identical(format(step), c(
     "One step of backpropagation",
     "Network 1-1, mean squared error, sgd with learning rate 0.125, 1 sample.", "",

@@ -82,6 +82,14 @@ test_that("principal components of the path", {
   expect_equal(crossprod(here$axes), diag(2))
 })
 
+test_that("a straight path has a plane, too", {
+  path <- rbind(c(0, 0, 0), c(1, 2, 0), c(2, 4, 0))
+  plane <- lamina:::path_plane(path)
+  expect_equal(crossprod(plane$axes), diag(2))
+  expect_equal(abs(plane$path$x), sqrt(5) * 2:0)
+  expect_equal(plane$path$y, c(0, 0, 0))
+})
+
 test_that("random directions: as large as the weights of each unit, repeatable, the middle the model's own loss", {
   model <- flowers()
   w <- get_weights(model)
@@ -89,6 +97,8 @@ test_that("random directions: as large as the weights of each unit, repeatable, 
   direction <- utils::relist(lamina:::random_direction(model), w)
   expect_equal(colSums(direction[[1]]^2), colSums(w[[1]]^2))
   expect_equal(sum(direction[[2]]^2), sum(w[[2]]^2))
+  axes <- lamina:::surface_plane(model, NULL, NULL, "random", NULL)$axes
+  expect_equal(sum(axes[, 1] * axes[, 2]), 0)
   draw <- function() {
     set.seed(4)
     plot_loss_surface(model, flower_x, iris$Species, size = 3)$data
@@ -97,6 +107,16 @@ test_that("random directions: as large as the weights of each unit, repeatable, 
   expect_identical(draw(), grid)
   expect_equal(unique(grid$x), c(-1, 0, 1))
   expect_close(grid$loss[5], evaluate(model, flower_x, iris$Species)$loss)
+})
+
+test_that("what is not learned is left out of random directions", {
+  model <- keras_model_sequential(input_shape = 4) |> layer_dense(3) |> layer_batch_normalization() |> layer_dense(3, activation = "softmax")
+  model |> compile("adam", "sparse_categorical_crossentropy")
+  set.seed(1)
+  direction <- utils::relist(lamina:::random_direction(model), get_weights(model))
+  expect_identical(direction[5:6], list(c(0, 0, 0), c(0, 0, 0))) # moving mean and variance
+  expect_true(all(direction[[3]] != 0))
+  expect_false(anyNA(plot_loss_surface(model, flower_x, iris$Species, size = 5)$data$loss))
 })
 
 test_that("two chosen weights, the others as they are; by name and by position", {
@@ -143,4 +163,7 @@ test_that("bad input is refused", {
   refused(model, plot_loss_surface(model, flower_x, y, path = list(list(matrix(1), 1))), "lamina_error_shape", "path[[1]]")
   refused(model, plot_loss_surface(model, flower_x, y, path = callback_weights_path()), "lamina_error_argument", "path")
   refused(model, plot_loss_surface(model, flower_x, y, colour = "red"), "lamina_error_argument", "colour")
+  one <- keras_model_sequential(input_shape = 1) |> layer_dense(1, use_bias = FALSE)
+  one |> compile("sgd", "mse")
+  expect_error(plot_loss_surface(one, u, v), "at least two weights", class = "lamina_error_argument")
 })
