@@ -6,12 +6,14 @@
 
 diagnosis_limits <- list(
   rise = 0.05,         # overfitting: the validation loss rises by this share of its lowest value ...
-  rise_noise = 4,      # ... and by this many standard errors
+  rise_noise = 5,      # ... and by this many standard errors
   hardly = 0.1,        # underfitting: the loss falls by less than this share of its first value
   straight = 0.14,     # slow: the last quarter of the epochs brings this share of the whole fall (a straight line: 0.25)
   falling = 0.003,     # ... and this share of the present loss
   rough = 0.05,        # rate too high: noise as a share of the fall ...
   rough_level = 0.08,  # ... and of the level
+  spike = 0.5,         # or: twice or more often the training loss jumps by half of itself from one epoch to the next ...
+  spike_fall = 0.01,   # ... and by this share of its fall
   again = 0.25,        # or: the training loss rises by this share of its lowest value ...
   again_fall = 0.01,   # ... and of its fall, and by rise_noise standard errors
   jumpy = 0.12,        # validation: noise as a share of its level ...
@@ -27,9 +29,9 @@ diagnosis_limits <- list(
 #' (the standard deviation of what is left, in the second half). Then, in this order:
 #'
 #' * `"diverged"`: the loss is not finite, or ends higher than it began: the rate is too high.
-#' * `"oscillates"`: the training loss jumps around by 5 % of what it has fallen, and 8 % of its level, or more, or ends 25 % above its
-#'   lowest point: the rate is too high.
-#' * `"overfits"`: after its lowest point the validation loss has risen by 5 % and by four standard errors, or more, while
+#' * `"oscillates"`: the training loss jumps around by 5 % of what it has fallen, and 8 % of its level, or more; or
+#'   jumps up by half of itself twice or more often; or ends 25 % above its lowest point: the rate is too high.
+#' * `"overfits"`: after its lowest point the validation loss has risen by 5 % and by five standard errors, or more, while
 #'   the training loss went on falling. `since` is the epoch of the lowest point.
 #' * `"slow"`: in the last quarter of the epochs the loss falls by 14 % of its whole fall or more, without having turned: the
 #'   rate is low for so few epochs (a straight line would have 25 %).
@@ -195,6 +197,17 @@ find_oscillation <- function(train) {
       "oscillates", "problem", NA,
       sprintf("from epoch to epoch the training loss jumps by about %s, %s of its level and %s of all that it has fallen",
               format_metric(train$noise), share_text(train$noise / level), share_text(train$noise / max(fall, .Machine$double.eps))),
+      advice
+    ))
+  }
+  jumps <- diff(train$value)
+  spikes <- which(jumps > limits$spike * abs(train$value[-train$n]) & jumps > limits$spike_fall * fall)
+  if (length(spikes) >= 2L) {
+    at <- spikes[which.max(jumps[spikes] / abs(train$value[spikes]))]
+    return(finding(
+      "oscillates", "problem", train$epoch[spikes[1L] + 1L],
+      sprintf("in %d epochs the training loss jumped up by half and more, as from %s to %s in epoch %d", length(spikes),
+              format_metric(train$value[at]), format_metric(train$value[at + 1L]), train$epoch[at + 1L]),
       advice
     ))
   }

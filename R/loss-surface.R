@@ -312,5 +312,6 @@ ggplot_surface <- function(grid, way, plane) {
     ggplot2::geom_point(data = way, colour = ink$negative, size = if (nrow(way) > 60L) 0.5 else 1.3) +
     ggplot2::geom_point(ggplot2::aes(shape = .data$what), data = ends, fill = ink$negative, colour = "white", size = 3.2,
                         stroke = 0.9) +
-    ggplot2::scale_shape_manual(values = c(start = 21, end = 23), breaks = c("start", "end"), name = "path")
+    ggplot2::scale_shape_manual(values = c(start = 21, end = 23), breaks = c("start", "end"), name = "path") +
+    ggplot2::guides(fill = ggplot2::guide_colourbar(order = 1), shape = ggplot2::guide_legend(order = 2))
 }

@@ -57,6 +57,14 @@ test_that("figures by hand", {
   good <- diagnose(made_history(c(0.30, rep(0.29, 9)), accuracy = c(0.9, rep(0.95, 9))))
   expect_identical(good$finding, "healthy")
 
+  spiky <- diagnose(made_history(c(9, 5, 3, 4.6, 2, 1.5, 3.75, 1.2, 1.1, seq(1.05, 1, length.out = 15))))
+  expect_identical(spiky$finding, "oscillates")
+  expect_identical(spiky$since, 4L)
+  expect_match(spiky$evidence, "in 2 epochs .* from 1.5000 to 3.7500 in epoch 7")
+  again <- diagnose(made_history(c(9, 5, 3, 2, 1.5, 1.2, 1, 1, 1, 1, 1.1, 1.3, 1.5, 1.7)))
+  expect_identical(again$finding, "oscillates")
+  expect_match(again$evidence, "risen again, from 1.0[0-9]* to 1.5000") # the mean of the last three
+
   expect_identical(diagnose(made_history(c(1, 2, 4)))$finding, "diverged")
   expect_identical(diagnose(made_history(c(1, NaN)))$since, 2L)
   expect_identical(diagnose(made_history(c(2, 1, 0.5)))$finding, "too short")
