@@ -313,8 +313,8 @@ draw_network <- function(columns, weights = NULL, bias = FALSE, main = NULL) {
 }
 
 # Where things go, in inches: x of the columns, top and bottom of the nodes, the distance between
-# nodes, their radius, and the sizes of text.
-network_frame <- function(columns, canvas, bias, legend, main) {
+# nodes, their radius, and the sizes of text.  pitch: the least distance between nodes.
+network_frame <- function(columns, canvas, bias, legend, main, pitch = 0.3) {
   pad <- 0.12
   k <- length(columns)
   names_left <- columns[[1L]]$names
@@ -336,7 +336,7 @@ network_frame <- function(columns, canvas, bias, legend, main) {
   lines <- max(vapply(columns, function(column) length(column$label), 0L))
   top <- canvas$height - pad - if (legend || !is.null(main)) 1.6 * line_height(0.9) else 0
   bottom <- pad + lines * line_height(cex) + 0.08
-  room <- max(3, min(16, floor((top - bottom) / 0.3))) - bias
+  room <- max(3, min(16, floor((top - bottom) / pitch))) - bias
   slots <- max(vapply(columns, function(column) visible_nodes(column$n, room)$slots, 0)) + bias
   gap <- min((top - bottom) / slots, 1.5)
   radius <- min(0.36 * gap, 0.33, 0.22 * if (k > 1L) x[2L] - x[1L] else 1)
@@ -426,7 +426,7 @@ draw_lines <- function(lines, x, y, cex) {
 }
 
 # A title on the left, what the colours mean on the right.
-draw_legend <- function(canvas, frame, weights, main) {
+draw_legend <- function(canvas, frame, weights, main, what = "weights:") {
   y <- canvas$height - 0.12 - 0.5 * line_height(0.9)
   if (!is.null(main)) {
     graphics::text(0.12, y, main, adj = c(0, 0.5), font = 2, col = ink$text)
@@ -440,7 +440,7 @@ draw_legend <- function(canvas, frame, weights, main) {
       graphics::segments(x - 0.26, y, x, y, lwd = 3, col = ink[[sign]])
       x <- x - 0.26 - 0.16
     }
-    graphics::text(x, y, "weights:", adj = c(1, 0.5), cex = cex, col = ink$faint)
+    graphics::text(x, y, what, adj = c(1, 0.5), cex = cex, col = ink$faint)
   }
 }
 

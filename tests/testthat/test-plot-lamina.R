@@ -10,18 +10,6 @@ whole <- local({
   lamina(mpg ~ wt + hp + cyl, cars, hidden_units = 3, optimizer = "bfgs", penalty = 0.01, epochs = 30)
 })
 
-# The words in a picture of base graphics.
-words <- function(code) {
-  path <- withr::local_tempfile(fileext = ".pdf")
-  grDevices::pdf(path, compress = FALSE)
-  tryCatch(force(code), finally = grDevices::dev.off())
-  lines <- grep("T[jJ]$", readLines(path, warn = FALSE, encoding = "latin1"), value = TRUE, useBytes = TRUE)
-  # the parts of a kerned word are joined
-  vapply(regmatches(lines, gregexpr("\\(([^()]*)\\)", lines)), function(parts) {
-    paste(substr(parts, 2, nchar(parts) - 1), collapse = "")
-  }, "")
-}
-
 test_that("the history marks the epoch whose weights were kept", {
   skip_if_not_installed("ggplot2")
   picture <- plot(flowers)
