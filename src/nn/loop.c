@@ -486,8 +486,8 @@ lam_status lam_loop_feed(lam_loop *loop, const lam_data *data, lam_error *err)
     loop->at = 0;
     loop->shuffled = false;
     LAM_TRY(check_targets(loop, err));
-    bool lacks_x = !loop->x && !goes_sparse(loop);
-    return data->n > loop->batch || lacks_x ? make_room(loop, lam_most(data->n, loop->batch), err) : LAM_OK;
+    bool lacks_room = !loop->plan || (!loop->x && !goes_sparse(loop)); /* no plan: the last time there was no memory */
+    return data->n > loop->batch || lacks_room ? make_room(loop, lam_most(data->n, loop->batch), err) : LAM_OK;
 }
 
 lam_status lam_loop_forward(lam_loop *loop, size_t *rows, lam_error *err)
