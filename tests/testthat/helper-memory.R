@@ -1,9 +1,11 @@
-# What a process takes, in MB, as Linux tells it: "VmRSS" now, "VmHWM" at the most since it began; NA elsewhere.
+# What a process takes, in MB, as Linux tells it: "VmRSS" now, "VmHWM" at the most since reset_peak(); NA elsewhere.
 process_memory <- function(what = "VmRSS") {
   status <- tryCatch(suppressWarnings(readLines("/proc/self/status")), error = function(e) character())
   mb <- as.numeric(gsub("[^0-9]", "", grep(paste0("^", what), status, value = TRUE))) / 1024
   if (length(mb)) mb else NA_real_
 }
+
+reset_peak <- function() try(suppressWarnings(cat("5", file = "/proc/self/clear_refs")), silent = TRUE)
 
 # Runs fn(...) in a process of its own that has the package and these helpers, on one thread.
 in_own_process <- function(fn, ...) {
