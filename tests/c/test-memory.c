@@ -320,6 +320,8 @@ TEST(sizes_beyond_all_memory_are_refused)
     lam_data *data = NULL;
     CHECK_INT(lam_data_new(&data, UINT32_MAX, huge, 1, false, false, 0, &err), LAM_EMEMORY);
     CHECK_INT(lam_data_new(&data, UINT32_MAX, SIZE_MAX / 2, 1, false, false, 0, &err), LAM_EMEMORY);
+    CHECK_INT(lam_data_new(&data, 2, SIZE_MAX / 2 + 1, 1, false, false, 0, &err), LAM_EMEMORY); /* 2^64 is 0 */
+    CHECK_INT(lam_data_new(&data, 2, 1, SIZE_MAX / 2 + 1, false, false, 0, &err), LAM_EMEMORY);
     CHECK_INT(lam_data_new(&data, 1, 1, SIZE_MAX, false, false, 0, &err), LAM_EMEMORY);
     CHECK_INT(lam_data_new(&data, 1, 1, 1, false, true, SIZE_MAX / 4, &err), LAM_EMEMORY);
     CHECK_INT(lam_data_new(&data, (size_t)UINT32_MAX + 1, 1, 1, false, false, 0, &err), LAM_EDATA);
