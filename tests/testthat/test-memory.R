@@ -125,6 +125,18 @@ test_that("so do building, compiling, copying and profiling", {
   starve(trained, function(m) set_weights(m, lapply(get_weights(m), `*`, 2)), least = 0)
 })
 
+test_that("so do initial weights and pictures by themselves", {
+  starve(trained, function(m) initializer_orthogonal(seed = 1)(c(6, 6)), least = 0)
+  starve(trained, function(m) resize_picture(array(0.5, c(9, 7, 3)), c(4, 5), "bilinear"), least = 4)
+  pictures <- function() {
+    model <- keras_model_sequential(input_shape = 5) |> layer_reshape(c(5, 1, 1)) |> layer_resizing(3, 2) |>
+      layer_flatten() |> layer_normalization(mean = 1:6, variance = rep(2, 6)) |> layer_rescaling(1:6)
+    get_weights(model)
+    model
+  }
+  starve(pictures, clone_model, least = 10)
+})
+
 test_that("so do files, which stay what they were", {
   path <- withr::local_tempfile()
   starve(trained, function(m) save_model(m, path, overwrite = TRUE), least = 1)
