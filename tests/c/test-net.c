@@ -428,6 +428,84 @@ TEST(each_epoch_has_an_order_of_its_own)
     lam_net_free(net);
 }
 
+/* ---- other ways through the same step ------------------------------------------------------------------ */
+
+/* A loss of the caller's own, here squared error by hand, in a step in two. */
+TEST(the_step_in_two_is_the_step_in_one)
+{
+    lam_spec loss = {"mean_squared_error", {0}}, o = {"adam", {0}};
+    lam_layer_spec specs[] = {DENSE("a", 4, "tanh"), LAYER("dropout", "d", NUMBER("rate", 0.3)), DENSE("b", 2, "linear")};
+    lam_net *whole = make_net(specs, 3, 5, &o, &loss), *split = make_net(specs, 3, 5, &o, NULL);
+    lam_data *data = make_data(10, 5, 2, 0);
+    for (size_t i = 0; i < data->n; i++)
+        data->w[i] = 1;
+    lam_loop *one = make_loop(whole, data, 4, LAM_LOOP_TRAIN), *two = make_loop(split, data, 4, LAM_LOOP_TRAIN);
+    train_epochs(one, 1, 1, SIZE_MAX);
+    CHECK_OK(lam_loop_start(two, true, 1, &err));
+    CHECK_INT(lam_loop_run(two, 1, 1, &err), LAM_ESTATE);
+    while (!lam_loop_done(two)) {
+        size_t rows = 0;
+        float gradient[8];
+        double value = 0;
+        CHECK_OK(lam_loop_forward(two, &rows, &err));
+        for (size_t i = 0; i < 2 * rows; i++) {
+            double e = (double)two->output[i] - two->target[i];
+            gradient[i] = (float)(e / (double)rows); /* of the mean over rows of the mean of two squares */
+            value += e * e / (2.0 * (double)rows);
+        }
+        CHECK_OK(lam_loop_backward(two, value, gradient, &err));
+    }
+    size_t rows;
+    CHECK_INT(lam_loop_forward(two, &rows, &err), LAM_ESTATE);
+    CHECK_NEAR(lam_loop_loss(two), lam_loop_loss(one), 1e-6);
+    for (size_t i = 0; i < whole->n; i++)
+        CHECK_NEAR(split->weights[i], whole->weights[i], 1e-6);
+    lam_loop_free(one);
+    lam_loop_free(two);
+    lam_data_free(data);
+    lam_net_free(whole);
+    lam_net_free(split);
+}
+
+/* What is sparse trains as the same numbers do that are dense. */
+TEST(sparse_inputs_train_as_dense_ones)
+{
+    enum { N = 9, D = 6 };
+    lam_spec loss = {"mean_squared_error", {0}}, o = {"sgd", {0}};
+    lam_layer_spec specs[] = {DENSE("a", 4, "tanh"), DENSE("b", 2, "linear")};
+    lam_net *a = make_net(specs, 2, D, &o, &loss), *b = make_net(specs, 2, D, &o, &loss);
+    lam_data *dense = make_data(N, D, 2, 0), *sparse = NULL;
+    int start[D + 1] = {0}, row[N * D], n = 0;
+    double value[N * D];
+    for (int c = 0; c < D; c++) {
+        for (int r = 0; r < N; r++) {
+            float *x = &dense->x[r * D + c];
+            *x = (r + 2 * c) % 3 ? 0 : *x;
+            if (*x != 0) {
+                row[n] = r;
+                value[n++] = *x;
+            }
+        }
+        start[c + 1] = n;
+    }
+    CHECK_OK(lam_data_new(&sparse, N, D, 2, true, true, (size_t)n, &err));
+    CHECK_OK(lam_data_set_columns(sparse, start, row, value, &err));
+    memcpy(sparse->y, dense->y, N * 2 * sizeof(float));
+    memcpy(sparse->w, dense->w, N * sizeof(float));
+    lam_loop *one = make_loop(a, dense, 4, LAM_LOOP_TRAIN), *two = make_loop(b, sparse, 4, LAM_LOOP_TRAIN);
+    train_epochs(one, 1, 2, SIZE_MAX);
+    train_epochs(two, 1, 2, SIZE_MAX);
+    CHECK(!two->x && one->x);
+    for (size_t i = 0; i < a->n; i++)
+        CHECK_NEAR(b->weights[i], a->weights[i], 1e-6);
+    lam_loop_free(one);
+    lam_loop_free(two);
+    lam_data_free(dense);
+    lam_data_free(sparse);
+    lam_net_free(a);
+    lam_net_free(b);
+}
+
 /* ---- trouble --------------------------------------------------------------------------------------- */
 
 TEST(exploding_training_stops_and_goes_back)
