@@ -19,6 +19,7 @@ mkdir -p "$here"
 # install FLAGS: the package compiled with these flags, into $here/library.
 install() {
     mkdir -p "$here/library"
+    rm -rf "$here/library/00LOCK-lamina" # of a run that was cut off
     cat >"$here/Makevars" <<END
 CC = gcc $*
 CFLAGS = -O1 -g -fno-omit-frame-pointer -fira-region=one -fexpensive-optimizations
