@@ -150,7 +150,7 @@ check_shape <- function(x, allow_null = FALSE, min_rank = 0L, max_rank = 4L, min
   }
   dims <- if (is.list(x) && all(lengths(x) == 1L)) unlist(x) else x
   ok <- (is.numeric(dims) || length(dims) == 0L) && all(is.finite(dims)) &&
-    all(dims == floor(dims)) && all(dims >= minimum) &&
+    all(dims == floor(dims)) && all(dims >= minimum) && all(dims <= .Machine$integer.max) && # R's arrays end there
     length(dims) >= min_rank && length(dims) <= max_rank
   if (!ok) {
     abort_argument(arg, sprintf("%d to %d whole numbers of at least %g", min_rank, max_rank, minimum),

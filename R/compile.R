@@ -87,24 +87,23 @@ compile.lamina_model <- function(object, optimizer = "rmsprop", loss = NULL, met
                    hint = c(i = "Metrics of one's own go into `metrics`."))
   }
   .Call(ffi_check_compile, compiled$optimizer, compiled$loss)
-  object$compiled <- compiled
-  if (!is.null(object$state)) {
-    compile_network(object, net_ptr(object))
+  if (!is.null(object$state)) { # for which there may be no memory
+    compile_network(compiled, net_ptr(object))
     pull_state(object)
   }
+  object$compiled <- compiled
   object$epoch <- 0
   object$resume <- FALSE
   invisible(object)
 }
 
-compile_network <- function(model, ptr) {
-  compiled <- model$compiled
+compile_network <- function(compiled, ptr) {
   .Call(ffi_net_compile, ptr, compiled$optimizer, compiled$loss, compiled$sum_loss,
-        rounds_products(model))
+        rounds_products(compiled))
 }
 
 # Do products round what they multiply to bfloat16?
-rounds_products <- function(model) identical(model$compiled$precision, "bfloat16")
+rounds_products <- function(compiled) identical(compiled$precision, "bfloat16")
 
 # Compiled, and with something to train.
 require_compiled <- function(model, call = rlang::caller_env()) {

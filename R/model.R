@@ -296,10 +296,11 @@ make_weights <- function(model) {
   ptr <- new_network(model, draw_seed())
   install_values(model, ptr)
   if (!is.null(model$compiled)) {
-    compile_network(model, ptr)
+    compile_network(model$compiled, ptr)
   }
   model$ptr <- ptr
   pull_state(model)
+  forget_values(model)
   ptr
 }
 
@@ -325,10 +326,15 @@ install_values <- function(model, ptr) {
         weights[[at[k]]] <- own_initial_values(self$functions[[argument]], info$weight_shapes[[k]], argument)
       }
     }
-    self$values <- NULL
-    self$brought <- FALSE
   }
   .Call(ffi_net_set_weights, ptr, weights)
+}
+
+# They are the model's from here on.
+forget_values <- function(model) {
+  for (layer in model_layers(model)) {
+    list2env(list(values = NULL, brought = FALSE), layer_self(layer))
+  }
 }
 
 abort_weights <- function(self, info) {
@@ -366,7 +372,7 @@ net_ptr <- function(model) {
   }
   ptr <- new_network(model, model$state$seed)
   if (!is.null(model$compiled)) {
-    compile_network(model, ptr)
+    compile_network(model$compiled, ptr)
   }
   .Call(ffi_net_restore, ptr, model$state)
   model$ptr <- ptr

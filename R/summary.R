@@ -107,7 +107,7 @@ total_lines <- function(model) {
     line("Total params", sum(counts)),
     line("Trainable params", sum(counts[trainable])),
     line("Non-trainable params", sum(counts[!trainable])),
-    if (rounds_products(model)) " Precision: float32, products in bfloat16"
+    if (rounds_products(model$compiled)) " Precision: float32, products in bfloat16"
   )
 }
 

@@ -81,12 +81,10 @@ info_params <- function(info) sum(vapply(info$weight_shapes, prod, 0))
 reset_weights <- function(object) {
   check_model(object)
   require_built(object)
-  object$ptr <- NULL
-  object$state <- NULL
+  make_weights(object)
   object$epoch <- 0
   object$resume <- FALSE
   object$history <- NULL
-  make_weights(object)
   invisible(object)
 }
 

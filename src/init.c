@@ -16,6 +16,7 @@ SEXP ffi_activation(SEXP, SEXP);
 SEXP ffi_vocabulary(SEXP);
 SEXP ffi_info(void);
 SEXP ffi_isa(SEXP);
+SEXP ffi_memory(SEXP);
 SEXP ffi_image_resize(SEXP, SEXP, SEXP, SEXP, SEXP, SEXP);
 SEXP ffi_order(SEXP, SEXP, SEXP);
 SEXP ffi_data_new(SEXP, SEXP, SEXP);
@@ -76,6 +77,7 @@ static const R_CallMethodDef calls[] = {
     {"ffi_vocabulary", (DL_FUNC)&ffi_vocabulary, 1},
     {"ffi_info", (DL_FUNC)&ffi_info, 0},
     {"ffi_isa", (DL_FUNC)&ffi_isa, 1},
+    {"ffi_memory", (DL_FUNC)&ffi_memory, 1},
     {"ffi_image_resize", (DL_FUNC)&ffi_image_resize, 6},
     {"ffi_order", (DL_FUNC)&ffi_order, 3},
     {"ffi_data_new", (DL_FUNC)&ffi_data_new, 3},

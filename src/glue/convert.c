@@ -1,4 +1,5 @@
 /* R arrays to row-major floats and back. */
+#include "base/alloc.h"
 #include "glue/glue.h"
 #include "kernels/convert.h"
 
@@ -51,12 +52,40 @@ float *glue_floats(SEXP x, size_t *rows, size_t *d, const char *arg)
     return out;
 }
 
+static SEXP allocate_doubles(void *n)
+{
+    return Rf_allocVector(REALSXP, *(R_xlen_t *)n);
+}
+
+static SEXP refuse(SEXP condition, void *data)
+{
+    (void)condition, (void)data;
+    return R_NilValue;
+}
+
+/* So many doubles; where R has no memory for them, our own condition.  To catch R's takes longer than to
+ * allocate what is small, which R has memory for or nothing goes on anyway. */
+static SEXP new_doubles(size_t count)
+{
+    enum { LARGE = 1 << 24 };
+    R_xlen_t n = count > (size_t)R_XLEN_T_MAX ? -1 : (R_xlen_t)count;
+    if (count < LARGE)
+        return Rf_allocVector(REALSXP, n);
+    SEXP out = n < 0 ? R_NilValue : R_tryCatchError(allocate_doubles, &n, refuse, NULL);
+    if (out == R_NilValue) {
+        lam_error err;
+        glue_check(lam_fail(&err, LAM_EMEMORY, "Cannot allocate %.1f MiB for the result.",
+                            (double)count * sizeof(double) / 1048576.0), &err);
+    }
+    return out;
+}
+
 SEXP glue_new_array(int rank, const size_t *dim)
 {
     size_t count = 1;
     for (int i = 0; i < rank; i++)
-        count *= dim[i];
-    SEXP out = PROTECT(Rf_allocVector(REALSXP, (R_xlen_t)count));
+        count = lam_mul(count, dim[i]);
+    SEXP out = PROTECT(new_doubles(count));
     if (rank > 1) {
         SEXP dims = PROTECT(Rf_allocVector(INTSXP, rank));
         for (int i = 0; i < rank; i++)

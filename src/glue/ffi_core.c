@@ -1,6 +1,7 @@
 /* What the core has and is: names for R, version, tier, BLAS. */
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/threads.h"
 #include "glue/glue.h"
 #include "kernels/activation.h"
@@ -141,4 +142,16 @@ SEXP ffi_isa(SEXP name)
     lam_error err;
     glue_check(lam_tier_set(glue_string(name, "isa"), &err), &err);
     return R_NilValue;
+}
+
+/* For tests: c(allocations of the engine so far, blocks it holds).  fail_at: the n-th allocation
+ * from now on fails, 0: none does, NULL: as it is. */
+SEXP ffi_memory(SEXP fail_at)
+{
+    if (fail_at != R_NilValue)
+        lam_alloc_fail_at((long)glue_count(fail_at, "fail_at"));
+    SEXP out = Rf_allocVector(REALSXP, 2);
+    REAL(out)[0] = (double)lam_alloc_calls();
+    REAL(out)[1] = (double)lam_alloc_live();
+    return out;
 }

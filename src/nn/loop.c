@@ -162,6 +162,14 @@ static lam_status make_room(lam_loop *loop, size_t batch, lam_error *err)
     return LAM_OK;
 }
 
+static lam_status new_order(lam_loop *loop, lam_error *err)
+{
+    void *p = NULL;
+    LAM_TRY(lam_new(&p, loop->n, sizeof(uint32_t), "the order of the samples", err));
+    loop->order = p;
+    return LAM_OK;
+}
+
 lam_status lam_loop_new(lam_loop **out, lam_net *net, int from, const lam_data *data, size_t first,
                         size_t n, size_t batch, lam_loop_kind kind, const lam_metric_list *metrics, lam_error *err)
 {
@@ -192,7 +200,8 @@ lam_status lam_loop_new(lam_loop **out, lam_net *net, int from, const lam_data *
         (status = make_metrics(loop, metrics, err)) != LAM_OK ||
         (status = make_room(loop, batch < n ? batch : n, err)) != LAM_OK)
         goto failed;
-    if (loop->training && (status = new_floats(&loop->good, state_floats(net), err)) != LAM_OK)
+    if (loop->training && ((status = new_floats(&loop->good, state_floats(net), err)) != LAM_OK ||
+                           (status = new_order(loop, err)) != LAM_OK))
         goto failed;
     *out = loop;
     return LAM_OK;
@@ -235,11 +244,8 @@ lam_status lam_loop_start(lam_loop *loop, bool shuffle, uint64_t epoch, lam_erro
     loop->shuffled = shuffle;
     if (!shuffle)
         return LAM_OK;
-    if (!loop->order) {
-        void *p = NULL;
-        LAM_TRY(lam_new(&p, loop->n, sizeof(uint32_t), "the order of the samples", err));
-        loop->order = p;
-    }
+    if (!loop->order)
+        LAM_TRY(new_order(loop, err));
     lam_rng rng = {.seed = loop->net->seed, .stream = LAM_STREAM_SHUFFLE, .step = epoch};
     lam_random_permutation(&rng, loop->order, loop->n);
     if (loop->first)
@@ -487,8 +493,8 @@ lam_status lam_loop_feed(lam_loop *loop, const lam_data *data, lam_error *err)
     loop->at = 0;
     loop->shuffled = false;
     LAM_TRY(check_targets(loop, err));
-    bool lacks_x = !loop->x && !goes_sparse(loop);
-    return data->n > loop->batch || lacks_x ? make_room(loop, lam_most(data->n, loop->batch), err) : LAM_OK;
+    bool lacks_room = !loop->plan || (!loop->x && !goes_sparse(loop)); /* no plan: the last time there was no memory */
+    return data->n > loop->batch || lacks_room ? make_room(loop, lam_most(data->n, loop->batch), err) : LAM_OK;
 }
 
 lam_status lam_loop_forward(lam_loop *loop, size_t *rows, lam_error *err)

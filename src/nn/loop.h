@@ -24,7 +24,7 @@ typedef struct lam_loop {
     int from;               /* the data are the inputs of this layer */
     size_t first, n;        /* rows of the data that belong to this loop */
     size_t batch;           /* samples a batch */
-    uint32_t *order;        /* this epoch's permutation; NULL until one is asked for */
+    uint32_t *order;        /* this epoch's permutation; of loops that do not train NULL until one is asked for */
     bool shuffled;
 
     /* One sample gives `per` rows of d outputs, and has as many rows of y_d targets. */

@@ -301,6 +301,236 @@ TEST(penalties_of_frozen_weights_do_not_count)
     lam_net_free(net);
 }
 
+/* ---- one step ---------------------------------------------------------------------------------------- */
+
+enum { CLIP_NOTHING, CLIP_NORM, CLIP_GLOBAL, CLIP_VALUE };
+
+/* By what the gradients `g` of a weight are multiplied; `all` is the sum of the squares of all. */
+static double clip_factor(int how, double limit, double own, double all)
+{
+    double norm = sqrt(how == CLIP_GLOBAL ? all : own);
+    return (how == CLIP_NORM || how == CLIP_GLOBAL) && norm > limit ? limit / norm : 1;
+}
+
+/* Plain descent at rate 0.1 after `batches` batches with gradients k g, k = 1, 2, ...: their mean, clipped;
+ * and the weights' decay, which is not part of the gradients. */
+static void check_step(const lam_spec *optimizer, int how, double limit, double decay, int batches)
+{
+    lam_spec loss = {"mean_squared_error", {0}};
+    lam_layer_spec specs[] = {DENSE("a", 2, "tanh"), DENSE("b", 3, "linear")};
+    lam_net *net = make_net(specs, 2, 5, optimizer, &loss);
+    float *before = lam_alloc(net->n, sizeof(float)), *g = lam_alloc(net->n, sizeof(float)), *given = lam_alloc(net->n, sizeof(float));
+    memcpy(before, net->weights, net->n * sizeof(float));
+    double all = 0, mean = 0;
+    for (int k = 1; k <= batches; k++)
+        mean += (double)k / batches;
+    for (int w = 0; w < 4; w++) {
+        const lam_weight *weight = &net->layers[w / 2].weight[w % 2];
+        unit_fill(g + weight->offset, weight->count, -1, 1);
+        for (size_t i = weight->offset; i < weight->offset + weight->count; i++)
+            all += pow(mean * g[i], 2);
+    }
+    for (int k = 1; k <= batches; k++) {
+        for (size_t i = 0; i < net->n; i++)
+            given[i] = (float)k * g[i];
+        if (k > 1)
+            CHECK(memcmp(before, net->weights, net->n * sizeof(float)) == 0);
+        lam_net_update(net, given);
+    }
+    for (int w = 0; w < 4; w++) {
+        const lam_weight *weight = &net->layers[w / 2].weight[w % 2];
+        double own = 0;
+        for (size_t i = weight->offset; i < weight->offset + weight->count; i++)
+            own += pow(mean * g[i], 2);
+        for (size_t i = weight->offset; i < weight->offset + weight->count; i++) {
+            double slope = mean * g[i] * clip_factor(how, limit, own, all);
+            if (how == CLIP_VALUE)
+                slope = fmin(fmax(slope, -limit), limit);
+            CHECK_NEAR(net->weights[i], before[i] * (1 - 0.1 * decay) - 0.1 * slope, 1e-6);
+        }
+    }
+    lam_free(before);
+    lam_free(g);
+    lam_free(given);
+    lam_net_free(net);
+}
+
+#define DESCENT(...) (lam_spec){"sgd", ARGS(NUMBER("learning_rate", 0.1), ##__VA_ARGS__)}
+
+TEST(a_step_takes_the_clipped_mean_of_the_gradients_and_decays)
+{
+    check_step(&DESCENT(), CLIP_NOTHING, 0, 0, 1);
+    check_step(&DESCENT(NUMBER("clipnorm", 0.7)), CLIP_NORM, 0.7, 0, 1);
+    check_step(&DESCENT(NUMBER("global_clipnorm", 0.7)), CLIP_GLOBAL, 0.7, 0, 1);
+    check_step(&DESCENT(NUMBER("clipvalue", 0.3)), CLIP_VALUE, 0.3, 0, 1);
+    check_step(&DESCENT(NUMBER("clipnorm", 100)), CLIP_NORM, 100, 0, 1);
+    check_step(&DESCENT(NUMBER("weight_decay", 0.5)), CLIP_NOTHING, 0, 0.5, 1);
+    check_step(&DESCENT(NUMBER("gradient_accumulation_steps", 3)), CLIP_NOTHING, 0, 0, 3);
+    check_step(&DESCENT(NUMBER("gradient_accumulation_steps", 3), NUMBER("global_clipnorm", 0.7), NUMBER("weight_decay", 2)),
+               CLIP_GLOBAL, 0.7, 2, 3);
+}
+
+/* ---- the loss of an epoch ---------------------------------------------------------------------------- */
+
+/* The mean over all samples, also where the last batch is smaller: y = w x with squared error, in double. */
+TEST(the_running_loss_weighs_batches_by_their_size)
+{
+    enum { N = 11 };
+    lam_spec loss = {"mean_squared_error", {0}}, o = {"sgd", {0}};
+    lam_layer_spec specs[] = {DENSE("a", 1, "linear", NUMBER("use_bias", 0))};
+    lam_net *net = make_net(specs, 1, 2, &o, &loss);
+    lam_data *data = make_data(N, 2, 1, 0);
+    data->y[N - 1] += 3; /* the small batch has a loss of its own */
+    double sum = 0;
+    for (int i = 0; i < N; i++) {
+        double e = (double)net->weights[0] * data->x[2 * i] + (double)net->weights[1] * data->x[2 * i + 1] - data->y[i];
+        sum += (double)data->w[i] * e * e;
+    }
+    for (size_t batch = 1; batch <= N; batch++) {
+        lam_loop *loop = make_loop(net, data, batch, LAM_LOOP_TEST);
+        train_epochs(loop, 1, 1, SIZE_MAX);
+        CHECK_NEAR(lam_loop_loss(loop), sum / N, 1e-6);
+        lam_loop_free(loop);
+    }
+    lam_data_free(data);
+    lam_net_free(net);
+}
+
+/* With a mask: the mean over the steps that count, each with its sample's weight, and its gradient. */
+TEST(masked_steps_have_no_part_in_the_loss)
+{
+    enum { N = 5, STEPS = 3, FEATURES = 2 };
+    lam_spec loss = {"mean_squared_error", {0}}, o = {"sgd", {0}};
+    lam_layer_spec specs[] = {LAYER("masking", "m", NUMBER("mask_value", 0)),
+                              DENSE("a", 1, "linear", NUMBER("use_bias", 0))};
+    lam_net *net = NULL;
+    lam_shape in = lam_shape_2(STEPS, FEATURES);
+    CHECK_OK(lam_net_new(&net, specs, 2, &in, &err));
+    CHECK_OK(lam_net_initialize(net, 7, &err));
+    CHECK_OK(lam_net_compile(net, &o, &loss, false, &err));
+    lam_data *data = make_data(N, STEPS * FEATURES, STEPS, 0);
+    const float *w = net->weights + net->layers[1].weight[0].offset;
+    double sum = 0, slope[FEATURES] = {0}, count = 0;
+    for (int row = 0; row < N * STEPS; row++) {
+        float *x = data->x + row * FEATURES;
+        if (row % 4 == 1) { /* padding */
+            x[0] = x[1] = 0;
+            continue;
+        }
+        double e = (double)w[0] * x[0] + (double)w[1] * x[1] - data->y[row], weight = data->w[row / STEPS];
+        sum += weight * e * e;
+        slope[0] += 2 * weight * e * x[0];
+        slope[1] += 2 * weight * e * x[1];
+        count++;
+    }
+    lam_loop *loop = make_loop(net, data, N, LAM_LOOP_PROBE);
+    double value = 0;
+    lam_loop_probe(loop, false, &value);
+    CHECK_NEAR(value, sum / count, 1e-6);
+    for (int k = 0; k < FEATURES; k++)
+        CHECK_NEAR(loop->plan->grads[net->layers[1].weight[0].offset + (size_t)k], slope[k] / count, 1e-6);
+    lam_loop_free(loop);
+    lam_data_free(data);
+    lam_net_free(net);
+}
+
+TEST(each_epoch_has_an_order_of_its_own)
+{
+    lam_spec loss = {"mean_squared_error", {0}}, o = {"sgd", {0}};
+    lam_layer_spec specs[] = {DENSE("a", 1, "linear")};
+    lam_net *net = make_net(specs, 1, 2, &o, &loss);
+    lam_data *data = make_data(50, 2, 1, 0);
+    lam_loop *loop = make_loop(net, data, 8, LAM_LOOP_TRAIN);
+    uint32_t first[50];
+    CHECK_OK(lam_loop_start(loop, true, 1, &err));
+    memcpy(first, loop->order, sizeof first);
+    CHECK_OK(lam_loop_start(loop, true, 2, &err));
+    CHECK(memcmp(first, loop->order, sizeof first) != 0);
+    CHECK_OK(lam_loop_start(loop, true, 1, &err));
+    CHECK(memcmp(first, loop->order, sizeof first) == 0);
+    lam_loop_free(loop);
+    lam_data_free(data);
+    lam_net_free(net);
+}
+
+/* ---- other ways through the same step ------------------------------------------------------------------ */
+
+/* A loss of the caller's own, here squared error by hand, in a step in two. */
+TEST(the_step_in_two_is_the_step_in_one)
+{
+    lam_spec loss = {"mean_squared_error", {0}}, o = {"adam", {0}};
+    lam_layer_spec specs[] = {DENSE("a", 4, "tanh"), LAYER("dropout", "d", NUMBER("rate", 0.3)), DENSE("b", 2, "linear")};
+    lam_net *whole = make_net(specs, 3, 5, &o, &loss), *split = make_net(specs, 3, 5, &o, NULL);
+    lam_data *data = make_data(10, 5, 2, 0);
+    for (size_t i = 0; i < data->n; i++)
+        data->w[i] = 1;
+    lam_loop *one = make_loop(whole, data, 4, LAM_LOOP_TRAIN), *two = make_loop(split, data, 4, LAM_LOOP_TRAIN);
+    train_epochs(one, 1, 1, SIZE_MAX);
+    CHECK_OK(lam_loop_start(two, true, 1, &err));
+    CHECK_INT(lam_loop_run(two, 1, 1, &err), LAM_ESTATE);
+    while (!lam_loop_done(two)) {
+        size_t rows = 0;
+        float gradient[8];
+        double value = 0;
+        CHECK_OK(lam_loop_forward(two, &rows, &err));
+        for (size_t i = 0; i < 2 * rows; i++) {
+            double e = (double)two->output[i] - two->target[i];
+            gradient[i] = (float)(e / (double)rows); /* of the mean over rows of the mean of two squares */
+            value += e * e / (2.0 * (double)rows);
+        }
+        CHECK_OK(lam_loop_backward(two, value, gradient, &err));
+    }
+    size_t rows;
+    CHECK_INT(lam_loop_forward(two, &rows, &err), LAM_ESTATE);
+    CHECK_NEAR(lam_loop_loss(two), lam_loop_loss(one), 1e-6);
+    for (size_t i = 0; i < whole->n; i++)
+        CHECK_NEAR(split->weights[i], whole->weights[i], 1e-6);
+    lam_loop_free(one);
+    lam_loop_free(two);
+    lam_data_free(data);
+    lam_net_free(whole);
+    lam_net_free(split);
+}
+
+/* What is sparse trains as the same numbers do that are dense. */
+TEST(sparse_inputs_train_as_dense_ones)
+{
+    enum { N = 9, D = 6 };
+    lam_spec loss = {"mean_squared_error", {0}}, o = {"sgd", {0}};
+    lam_layer_spec specs[] = {DENSE("a", 4, "tanh"), DENSE("b", 2, "linear")};
+    lam_net *a = make_net(specs, 2, D, &o, &loss), *b = make_net(specs, 2, D, &o, &loss);
+    lam_data *dense = make_data(N, D, 2, 0), *sparse = NULL;
+    int start[D + 1] = {0}, row[N * D], n = 0;
+    double value[N * D];
+    for (int c = 0; c < D; c++) {
+        for (int r = 0; r < N; r++) {
+            float *x = &dense->x[r * D + c];
+            *x = (r + 2 * c) % 3 ? 0 : *x;
+            if (*x != 0) {
+                row[n] = r;
+                value[n++] = *x;
+            }
+        }
+        start[c + 1] = n;
+    }
+    CHECK_OK(lam_data_new(&sparse, N, D, 2, true, true, (size_t)n, &err));
+    CHECK_OK(lam_data_set_columns(sparse, start, row, value, &err));
+    memcpy(sparse->y, dense->y, N * 2 * sizeof(float));
+    memcpy(sparse->w, dense->w, N * sizeof(float));
+    lam_loop *one = make_loop(a, dense, 4, LAM_LOOP_TRAIN), *two = make_loop(b, sparse, 4, LAM_LOOP_TRAIN);
+    train_epochs(one, 1, 2, SIZE_MAX);
+    train_epochs(two, 1, 2, SIZE_MAX);
+    CHECK(!two->x && one->x);
+    for (size_t i = 0; i < a->n; i++)
+        CHECK_NEAR(b->weights[i], a->weights[i], 1e-6);
+    lam_loop_free(one);
+    lam_loop_free(two);
+    lam_data_free(dense);
+    lam_data_free(sparse);
+    lam_net_free(a);
+    lam_net_free(b);
+}
+
 /* ---- trouble --------------------------------------------------------------------------------------- */
 
 TEST(exploding_training_stops_and_goes_back)
@@ -319,6 +549,26 @@ TEST(exploding_training_stops_and_goes_back)
     lam_loop_free(loop);
     lam_data_free(data);
     lam_net_free(net);
+}
+
+/* Weights and the optimizer's state are put by every 64 batches, and come back from there. */
+TEST(an_explosion_goes_back_to_the_last_good_weights)
+{
+    lam_spec loss = {"mean_squared_error", {0}}, o = {"adam", {0}};
+    lam_layer_spec specs[] = {DENSE("a", 3, "tanh"), DENSE("b", 1, "linear")};
+    lam_net *net = make_net(specs, 2, 4, &o, &loss), *good = make_net(specs, 2, 4, &o, &loss);
+    lam_data *data = make_data(100, 4, 1, 0);
+    data->y[90] = INFINITY;
+    lam_loop *loop = make_loop(net, data, 1, LAM_LOOP_TRAIN), *part = make_loop(good, data, 1, LAM_LOOP_TRAIN);
+    CHECK_OK(lam_loop_start(loop, false, 1, &err));
+    CHECK_INT(lam_loop_run(loop, SIZE_MAX, 1e9, &err), LAM_ENUMERIC);
+    CHECK_OK(lam_loop_start(part, false, 1, &err));
+    CHECK_OK(lam_loop_run(part, 64, 1e9, &err));
+    CHECK_INT(net->batches, 64);
+    lam_loop_free(loop);
+    lam_loop_free(part);
+    lam_data_free(data);
+    check_same(net, good);
 }
 
 TEST(training_allocates_nothing)

@@ -216,6 +216,17 @@ TEST(a_maximum_takes_over_the_slope_of_a_rectifier)
     compare_cut(picture_net(false), 6);
 }
 
+/* Dense layers below dense ones, with few columns (whose products have loops of their own) and many. */
+TEST(a_dense_layer_takes_over_the_slope_of_a_rectifier)
+{
+    for (int units = 3; units <= 40; units += 37) {
+        lam_layer_spec specs[] = {DENSE("a", units, "relu"), DENSE("b", 6, "tanh"), DENSE("c", units, "relu"),
+                                  DENSE("d", 2, "linear")};
+        compare_cut(new_net(specs, 4, lam_shape_1(7)), 1);
+        compare_cut(new_net(specs, 4, lam_shape_1(7)), 3);
+    }
+}
+
 TEST(a_rectifier_rides_along_on_normalization)
 {
     compare_cut(normalized_net(false), 2);
