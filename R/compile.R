@@ -87,13 +87,15 @@ compile.lamina_model <- function(object, optimizer = "rmsprop", loss = NULL, met
                    hint = c(i = "Metrics of one's own go into `metrics`."))
   }
   .Call(ffi_check_compile, compiled$optimizer, compiled$loss)
-  object$compiled <- compiled
-  if (!is.null(object$state)) {
-    compile_network(object, net_ptr(object))
-    pull_state(object)
-  }
-  object$epoch <- 0
-  object$resume <- FALSE
+  suspendInterrupts({
+    object$compiled <- compiled
+    if (!is.null(object$state)) {
+      compile_network(object, net_ptr(object))
+      pull_state(object)
+    }
+    object$epoch <- 0
+    object$resume <- FALSE
+  })
   invisible(object)
 }
 

@@ -41,7 +41,8 @@ SLICE_SECONDS <- 0.05
 #' from the present weights and says so. `set.seed()` fixes initial weights, order of the samples,
 #' dropout and noise, whatever the number of threads.
 #'
-#' Ctrl-C stops at the end of the running slice (about 50 ms): weights and history so far are kept.
+#' Ctrl-C stops within a moment: weights and history so far are kept. A large batch that is under way is
+#' given up, and the model is as it was before it.
 #' A loss that turns NaN or infinite stops training with an error of class `lamina_error_numeric` that
 #' tells epoch, batch and layer; the last good weights are kept.
 #'
@@ -313,10 +314,12 @@ train <- function(model, feed, settings, callbacks,
   model$stop_training <- FALSE
   model$resume <- TRUE # whatever ends the training early, the next one goes on from there
   on.exit({
-    if (!run$pulled) {
-      pull_state(model)
-    }
-    model$history <- new_history(params, run$metrics)
+    suspendInterrupts({ # a second Ctrl-C while the first is seen to
+      if (!run$pulled) {
+        pull_state(model)
+      }
+      model$history <- new_history(params, run$metrics)
+    })
     progress$finish(model$history)
     if (!run$finished) {
       run_hook(callbacks, "on_train_end", last_logs(run$metrics))
@@ -348,6 +351,9 @@ train <- function(model, feed, settings, callbacks,
       pull_state(model)
       run$pulled <- length(callbacks) == 0L # they may move weights
       run$metrics <- append_logs(before, logs)
+      if (length(callbacks)) { # one may save the model
+        assign("history", new_history(params, run$metrics), envir = model)
+      }
     })
     progress$epoch_end(epoch, logs, proc.time()[["elapsed"]] - started)
     if (length(callbacks)) {
