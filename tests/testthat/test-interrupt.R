@@ -132,10 +132,11 @@ work <- function(i) {
   look(name, model, before)
 }
 
-resident <- function() {
-  gc()
+# Megabytes: what R has in use, what the process has.
+memory <- function() {
+  used <- sum(gc()[, 2L])
   status <- if (file.exists("/proc/self/status")) readLines("/proc/self/status")
-  as.numeric(sub("[^0-9]*([0-9]+).*", "\\\\1", grep("^VmRSS", status, value = TRUE)))
+  c(used, as.numeric(sub("[^0-9]*([0-9]+).*", "\\\\1", grep("^VmRSS", status, value = TRUE))) / 1024)
 }
 
 input <- file("stdin", "r")
@@ -143,7 +144,7 @@ cat("tasks", names(tasks), "\\n")
 repeat {
   line <- readLines(input, 1)
   if (length(line) == 0L) break
-  if (line == "memory") cat("memory", resident(), "\\n") else cat("look", work(as.integer(line)), "\\n")
+  if (line == "memory") cat("memory", memory(), "\\n") else cat("look", work(as.integer(line)), "\\n")
 }
 '
 
@@ -177,9 +178,13 @@ test_that("Ctrl-C gives control back within half a second, wherever it comes", {
   tasks <- strsplit(answer("tasks"), " ")[[1L]]
   ask <- function(line) process$write_input(paste0(line, "\n"))
 
+  memory_now <- function() {
+    ask("memory")
+    as.numeric(strsplit(answer("memory"), " +")[[1L]])
+  }
+
   trials <- max(length(tasks), stress_trials(200))
   took <- used <- numeric()
-  memory <- NA
   for (trial in seq_len(trials)) {
     i <- (trial - 1L) %% length(tasks) + 1L
     ask(i)
@@ -191,20 +196,18 @@ test_that("Ctrl-C gives control back within half a second, wherever it comes", {
     took[trial] <- back[1L]
     used[trial] <- back[2L]
     expect_identical(answer("look"), "fine", info = tasks[i])
-    if (trial == length(tasks)) {
-      ask("memory")
-      memory <- as.numeric(answer("memory"))
-    }
+    if (trial == trials %/% 2L) memory <- memory_now()
   }
-  ask("memory")
-  grown <- as.numeric(answer("memory")) - memory
+  grown <- memory_now() - memory
   process$kill()
   # On a machine that is busy with other things what counts is the time that the process had of the processor.
   late <- took > 0.5 & used > 0.5
   expect_identical(unique(tasks[(which(late) - 1L) %% length(tasks) + 1L]), character())
-  if (!is.na(grown)) expect_lt(grown, 50 * 1024)
-  cat(sprintf("\n%d interrupts: half within %.0f ms, all within %.0f ms and %.0f ms of the processor; memory grew by %.0f MB\n",
-              trials, 1000 * stats::median(took), 1000 * max(took), 1000 * max(used), grown / 1024))
+  # One interrupt that leaves its data or its batch behind is 2 to 300 MB.  The allocator of C settles at its own pace.
+  expect_lt(grown[1L], 30)
+  if (length(grown) > 1L) expect_lt(grown[2L], 250)
+  cat(sprintf("\n%d interrupts: half within %.0f ms, all within %.0f ms and %.0f ms of the processor; memory grew by %s MB\n",
+              trials, 1000 * stats::median(took), 1000 * max(took), 1000 * max(used), paste(round(grown), collapse = " and ")))
 })
 
 test_that("what handles an interrupt cannot compute in the middle of a computation, and may let it go on", {
