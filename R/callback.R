@@ -342,7 +342,8 @@ callback_early_stopping <- function(monitor = "val_loss", min_delta = 0L, patien
 #'
 #' Saves the model, with its optimizer so that training can go on from the file, at the end of
 #' every epoch or every so many batches; or only its weights. A file is replaced in one step: at no
-#' moment is there half a file.
+#' moment is there half a file, whatever ends the process. (A process that is killed while it saves may leave a
+#' hidden file beside it, `.<name>.<process>.tmp`, which is no checkpoint and may be deleted.)
 #'
 #' @section File names:
 #' `filepath` may hold `{epoch}`, `{batch}` and the name of any metric, with a format after a
@@ -486,6 +487,9 @@ fill_field <- function(value, format) {
 #'
 #' After `patience` epochs without an improvement of more than `min_delta` the learning rate is
 #' multiplied by `factor`, down to `min_lr` at the least. The history then has a `learning_rate`.
+#'
+#' The lowered rate is the model's, and saved with it; the best value and the epochs waited for begin afresh with
+#' every [fit()].
 #'
 #' @inheritParams callback_early_stopping
 #' @param factor What the rate is multiplied by; below 1.

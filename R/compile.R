@@ -87,13 +87,15 @@ compile.lamina_model <- function(object, optimizer = "rmsprop", loss = NULL, met
                    hint = c(i = "Metrics of one's own go into `metrics`."))
   }
   .Call(ffi_check_compile, compiled$optimizer, compiled$loss)
-  if (!is.null(object$state)) { # for which there may be no memory
-    compile_network(compiled, net_ptr(object))
-    pull_state(object)
-  }
-  object$compiled <- compiled
-  object$epoch <- 0
-  object$resume <- FALSE
+  suspendInterrupts({
+    if (!is.null(object$state)) { # for which there may be no memory
+      compile_network(compiled, net_ptr(object))
+      pull_state(object)
+    }
+    object$compiled <- compiled
+    object$epoch <- 0
+    object$resume <- FALSE
+  })
   invisible(object)
 }
 

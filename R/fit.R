@@ -41,7 +41,8 @@ SLICE_SECONDS <- 0.05
 #' from the present weights and says so. `set.seed()` fixes initial weights, order of the samples,
 #' dropout and noise, whatever the number of threads.
 #'
-#' Ctrl-C stops at the end of the running slice (about 50 ms): weights and history so far are kept.
+#' Ctrl-C stops within a moment: weights and history so far are kept. A large batch that is under way is
+#' given up, and the model is as it was before it.
 #' A loss that turns NaN or infinite stops training with an error of class `lamina_error_numeric` that
 #' tells epoch, batch and layer; the last good weights are kept.
 #'
@@ -320,8 +321,10 @@ train <- function(model, feed, settings, callbacks,
   model$stop_training <- FALSE
   model$resume <- TRUE # whatever ends the training early, the next one goes on from there
   on.exit({
-    pull_state(model)
-    model$history <- new_history(params, run$metrics)
+    suspendInterrupts({ # a second Ctrl-C while the first is seen to
+      pull_state(model)
+      model$history <- new_history(params, run$metrics)
+    })
     progress$finish(model$history)
     if (!run$finished) {
       run_hook(callbacks, "on_train_end", last_logs(run$metrics))
@@ -349,8 +352,11 @@ train <- function(model, feed, settings, callbacks,
     before <- run$metrics
     suspendInterrupts({
       assign("epoch", .subset2(model, "epoch") + 1, envir = model)
-      if (length(callbacks)) pull_state(model) # they may save the model; of wide networks it takes a while
       run$metrics <- append_logs(before, logs)
+      if (length(callbacks)) { # they may save the model; of wide networks the state takes a while
+        pull_state(model)
+        assign("history", new_history(params, run$metrics), envir = model)
+      }
     })
     progress$epoch_end(epoch, logs, proc.time()[["elapsed"]] - started)
     if (length(callbacks)) {

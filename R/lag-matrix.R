@@ -49,7 +49,10 @@ lag_matrix <- function(x, lags) {
     names <- paste0("x", seq_len(ncol(series)))
   }
   steps <- seq(after + 1, n + before)
-  columns <- lapply(lags, function(k) series[steps - k, , drop = FALSE])
+  columns <- lapply(lags, function(k) {
+    .Call(ffi_ask)
+    series[steps - k, , drop = FALSE]
+  })
   matrix(unlist(columns), length(steps), dimnames = list(NULL, paste0(names, rep(lag_suffix(lags), each = length(names)))))
 }
 

@@ -298,8 +298,7 @@ make_weights <- function(model) {
   if (!is.null(model$compiled)) {
     compile_network(model$compiled, ptr)
   }
-  model$ptr <- ptr
-  pull_state(model)
+  change_state(model, model$ptr <- ptr)
   forget_values(model)
   ptr
 }
@@ -376,7 +375,7 @@ net_ptr <- function(model) {
   }
   .Call(ffi_net_restore, ptr, model$state)
   model$ptr <- ptr
-  model$resume <- model$epoch > 0
+  model$resume <- model$resume || model$epoch > 0
   ptr
 }
 
@@ -403,6 +402,14 @@ require_built <- function(model, call = rlang::caller_env()) {
 
 pull_state <- function(model) { # once an epoch: past the methods of `$`, which take longer than the rest
   assign("state", .Call(ffi_net_state, .subset2(model, "ptr")), envir = model)
+}
+
+# Runs code that changes the network, and takes what it then holds: Ctrl-C comes before or after, not in between.
+change_state <- function(model, code) {
+  suspendInterrupts({
+    code
+    pull_state(model)
+  })
 }
 
 push_trainable <- function(model) {

@@ -9,7 +9,8 @@ FILE_VERSION <- 1L
 #'
 #' `save_model()` writes layers, weights, compilation, optimizer state, history and the position of
 #' the random numbers, so that training goes on as if it had never stopped; [saveRDS()] keeps the same.
-#' `load_model()` reads it back. The file is replaced whole or not at all.
+#' `load_model()` reads it back. The file is replaced whole or not at all, and is on the disk when
+#' `save_model()` returns.
 #'
 #' @param model For `save_model()` a model; for `load_model()` a path, or a raw vector that
 #'   `save_model()` returned.
@@ -237,6 +238,7 @@ restore_model <- function(values, custom_objects, compile, safe_mode) {
   }
   if (!is.null(values$state)) {
     model$state <- values$state
+    model$resume <- isTRUE(values$resume)
     net_ptr(model)
     pull_state(model)
   }

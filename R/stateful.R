@@ -72,8 +72,7 @@ reset_layer_states <- function(self) {
 # at: positions of layers.  Before there are weights there is nothing to forget.
 reset_states_of <- function(model, at) {
   if (!is.null(model$state)) {
-    .Call(ffi_net_reset_states, net_ptr(model), at)
-    pull_state(model)
+    change_state(model, .Call(ffi_net_reset_states, net_ptr(model), at))
   }
 }
 

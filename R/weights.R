@@ -37,8 +37,8 @@ set_weights <- function(object, weights) {
   }
   check_model(object)
   require_built(object)
-  .Call(ffi_net_set_weights, net_ptr(object), check_weights(object, weights))
-  pull_state(object)
+  weights <- check_weights(object, weights)
+  change_state(object, .Call(ffi_net_set_weights, net_ptr(object), weights))
   invisible(object)
 }
 
@@ -98,8 +98,7 @@ set_model_weights_raw <- function(model, raw) {
     state$averaged <- FALSE
   }
   state$weights <- raw
-  .Call(ffi_net_restore, net_ptr(model), state)
-  pull_state(model)
+  change_state(model, .Call(ffi_net_restore, net_ptr(model), state))
   invisible(model)
 }
 

@@ -66,6 +66,7 @@ SEXP ffi_profile_mark(SEXP, SEXP);
 SEXP ffi_profile_read(SEXP);
 SEXP ffi_peak(SEXP);
 SEXP ffi_tokens_bad(SEXP, SEXP);
+SEXP ffi_ask(void);
 SEXP ffi_threads(void);
 
 static const R_CallMethodDef calls[] = {
@@ -127,6 +128,7 @@ static const R_CallMethodDef calls[] = {
     {"ffi_profile_read", (DL_FUNC)&ffi_profile_read, 1},
     {"ffi_peak", (DL_FUNC)&ffi_peak, 1},
     {"ffi_tokens_bad", (DL_FUNC)&ffi_tokens_bad, 2},
+    {"ffi_ask", (DL_FUNC)&ffi_ask, 0},
     {"ffi_threads", (DL_FUNC)&ffi_threads, 0},
     {NULL, NULL, 0},
 };

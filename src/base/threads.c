@@ -44,10 +44,46 @@ static struct {
     atomic_int busy;                  /* workers that have not left the job yet */
     lam_task_fn fn;
     void *arg;
+    lam_ask_fn ask;
+    double asked;
+    atomic_bool given_up;
 } pool = {.threads = 1, .mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 static _Thread_local int this_worker;
 static _Thread_local int inside;
+
+static double ask_seconds = 0.05;
+
+void lam_ask_every(double seconds)
+{
+    ask_seconds = seconds;
+}
+
+lam_ask_fn lam_asks(lam_ask_fn ask)
+{
+    lam_ask_fn before = pool.ask;
+    pool.ask = ask;
+    atomic_store(&pool.given_up, false);
+    return before;
+}
+
+bool lam_given_up(void)
+{
+    return atomic_load_explicit(&pool.given_up, memory_order_relaxed);
+}
+
+bool lam_ask(void)
+{
+    if (this_worker == 0 && pool.ask && !lam_given_up()) {
+        double now = lam_seconds();
+        if (now - pool.asked >= ask_seconds) {
+            pool.asked = now;
+            if (pool.ask())
+                atomic_store(&pool.given_up, true);
+        }
+    }
+    return lam_given_up();
+}
 
 /* A thread takes its own run of tasks first, so that one part of a batch stays with one core from layer
  * to layer, and then helps the others. */
@@ -58,7 +94,7 @@ static void run_tasks(int worker)
     for (int i = 0, w = worker; i < threads; i++, w = w + 1 == threads ? 0 : w + 1)
         for (;;) {
             size_t task = atomic_fetch_add_explicit(&pool.run[w].next, 1, memory_order_relaxed);
-            if (task >= pool.run[w].end)
+            if (task >= pool.run[w].end || lam_ask())
                 break;
             pool.fn(pool.arg, task, worker);
         }
@@ -109,7 +145,9 @@ static void new_generation(void)
 void lam_parallel(size_t tasks, lam_task_fn fn, void *arg)
 {
     if (tasks <= 1 || inside || pool.started == 0) {
-        for (size_t task = 0; task < tasks; task++)
+        if (tasks == 1 && !lam_given_up()) /* often short: no look at the clock */
+            fn(arg, 0, this_worker);
+        for (size_t task = 0; tasks > 1 && task < tasks && !lam_ask(); task++)
             fn(arg, task, this_worker);
         return;
     }
@@ -125,8 +163,10 @@ void lam_parallel(size_t tasks, lam_task_fn fn, void *arg)
     run_tasks(0);
     for (int spins = 0; atomic_load_explicit(&pool.busy, memory_order_acquire) > 0; spins++) {
         LAM_PAUSE();
-        if (spins >= PAUSES_BEFORE_YIELD)
+        if (spins >= PAUSES_BEFORE_YIELD) {
             sched_yield(); /* another process has our worker's core */
+            lam_ask();
+        }
     }
 }
 

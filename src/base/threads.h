@@ -10,6 +10,7 @@
 #ifndef LAM_BASE_THREADS_H
 #define LAM_BASE_THREADS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/status.h"
@@ -32,6 +33,18 @@ int lam_threads_available(void);
 void lam_threads_stop(void);
 
 void lam_parallel(size_t tasks, lam_task_fn fn, void *arg);
+
+/* Work that takes long can be given up.  ask() says whether to: it is called between tasks, on the thread that
+ * called lam_parallel(), 20 times a second at the most, and never twice once it has said yes.  From then on
+ * lam_parallel() does nothing, so what is computed is no use; whoever calls it must look at lam_given_up() before
+ * anything is kept.  lam_asks() sets ask (NULL: nothing is given up), returns the one before and forgets a yes. */
+typedef bool (*lam_ask_fn)(void);
+lam_ask_fn lam_asks(lam_ask_fn ask);
+bool lam_given_up(void);
+/* The same, having asked where it is time to: for tasks that take long themselves. */
+bool lam_ask(void);
+/* Between two questions; for tests: 0. */
+void lam_ask_every(double seconds);
 
 /* The running worker's own LAM_WORKER_SCRATCH bytes, 64-byte aligned.  Valid once
  * lam_threads_set() has succeeded; NULL before. */

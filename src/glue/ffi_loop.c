@@ -23,7 +23,10 @@ static bool fill(SEXP x, float *out, const char *arg)
 {
     size_t dim[LAM_MAX_RANK];
     int rank = glue_dims(x, dim, arg);
-    return glue_rows_into(x, 0, dim[0], rank, dim, out, arg);
+    uint64_t mode = glue_enter();
+    bool finite = glue_rows_into(x, 0, dim[0], rank, dim, out, arg);
+    glue_leave(mode);
+    return finite;
 }
 
 static size_t per_sample(SEXP x, size_t *n, const char *arg)
@@ -71,8 +74,6 @@ SEXP ffi_data_new(SEXP x, SEXP y, SEXP w)
     SEXP ptr = PROTECT(glue_new_pointer("data", free_data, R_NilValue));
     glue_check(lam_data_new(&data, n, x_d, y_d, w != R_NilValue, sparse, nonzeros, &err), &err);
     R_SetExternalPtrAddr(ptr, data);
-    uint64_t mode = glue_enter();
-    glue_leave(mode); /* starts the threads that the conversion uses */
     if (sparse) {
         SEXP values = VECTOR_ELT(x, 2);
         glue_check(lam_data_set_columns(data, INTEGER(VECTOR_ELT(x, 0)), INTEGER(VECTOR_ELT(x, 1)),
@@ -185,6 +186,7 @@ SEXP ffi_loop_run(SEXP ptr, SEXP max_batches, SEXP seconds)
     lam_loop *loop = glue_get_loop(ptr);
     double most = glue_number(max_batches, "max_batches");
     double time = glue_number(seconds, "seconds");
+    glue_ask();
     uint64_t mode = glue_enter();
     lam_status status = lam_loop_run(loop, most >= 1e15 ? SIZE_MAX : (size_t)most, time, &err);
     glue_leave(mode);
@@ -241,6 +243,7 @@ SEXP ffi_loop_forward(SEXP ptr)
     lam_error err;
     size_t rows = 0;
     lam_loop *loop = glue_get_loop(ptr);
+    glue_ask();
     uint64_t mode = glue_enter();
     lam_status status = lam_loop_forward(loop, &rows, &err);
     glue_leave(mode);

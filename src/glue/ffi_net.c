@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "glue/handle.h"
 #include "kernels/kernels.h"
 #include "nn/update.h"
@@ -349,15 +348,6 @@ static void make_room(glue_net *g, size_t rows)
     glue_check(lam_plan_new(&g->plan, g->net, 0, g->net->n_layers, rows, LAM_PLAN_PREDICT, &err), &err);
 }
 
-/* Lets Ctrl-C through about 20 times a second.  Nothing may be held that R does not know of. */
-static void ask_for_interrupt(double *asked)
-{
-    if (lam_seconds() - *asked > 0.05) {
-        R_CheckUserInterrupt();
-        *asked = lam_seconds();
-    }
-}
-
 /* What is to be predicted from: an array of R's, samples first, or sparse data, known to be finite. */
 typedef struct inputs {
     SEXP x;
@@ -411,7 +401,6 @@ SEXP ffi_net_predict(SEXP ptr, SEXP x, SEXP batch_size)
     make_room(g, batch);
     int out_rank = glue_batch_dims(&net->out, n, out_dim);
     SEXP out = PROTECT(glue_new_array(out_rank, out_dim));
-    double asked = lam_seconds();
     for (size_t first = 0; first < n; first += batch) {
         lam_run run = {.rows = lam_least(n - first, batch), .carry_state = true, .seed = net->seed, .step = net->batches};
         const float *from;
@@ -424,7 +413,7 @@ SEXP ffi_net_predict(SEXP ptr, SEXP x, SEXP batch_size)
             UNPROTECT(1);
             return Rf_ScalarLogical(NA_LOGICAL);
         }
-        ask_for_interrupt(&asked);
+        glue_ask();
     }
     UNPROTECT(1);
     return out;
@@ -498,7 +487,6 @@ SEXP ffi_net_outputs(SEXP ptr, SEXP x, SEXP layers, SEXP from, SEXP training)
         SET_VECTOR_ELT(out, i, new_outputs(&net->layers[INTEGER(layers)[i]], rows));
     SEXP plan_ptr = PROTECT(new_plan(ptr, net, batch, LAM_PLAN_KEEP, start, net->n_layers));
     lam_plan *plan = R_ExternalPtrAddr(plan_ptr);
-    double asked = lam_seconds();
     for (size_t first = 0; first < rows; first += batch) {
         lam_run run = {.rows = lam_least(rows - first, batch), .training = trains, .seed = net->seed, .step = net->batches};
         uint64_t mode = glue_enter();
@@ -506,7 +494,7 @@ SEXP ffi_net_outputs(SEXP ptr, SEXP x, SEXP layers, SEXP from, SEXP training)
         for (R_xlen_t i = 0; i < n; i++)
             copy_outputs(plan, INTEGER(layers)[i], first, run.rows, rows, VECTOR_ELT(out, i));
         glue_leave(mode);
-        ask_for_interrupt(&asked);
+        glue_ask();
     }
     free_plan(plan_ptr);
     UNPROTECT(2);

@@ -1,8 +1,10 @@
 #include "glue/handle.h"
 
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/fpu.h"
 #include "base/threads.h"
 
@@ -74,16 +76,84 @@ static int wanted_threads(void)
     return fallback;
 }
 
+/* Ctrl-C in the middle of a computation.  R is asked whether there was one, and may then want to jump to where it is
+ * handled; but the core's threads are at work.  So the jump is caught here (R_UnwindProtect), the core told to give
+ * up, and when it has come back the jump goes on (R_ContinueUnwind). */
+static struct {
+    SEXP jump;      /* where R keeps it */
+    jmp_buf here;
+    bool caught;
+    bool asking;    /* R is at work in the middle of a computation */
+    uint64_t mode;  /* R's floating point */
+} stop;
+
+static SEXP let_through(void *unused)
+{
+    (void)unused;
+    R_CheckUserInterrupt();
+    return R_NilValue;
+}
+
+static void catch_jump(void *unused, Rboolean jumps)
+{
+    (void)unused;
+    if (jumps)
+        longjmp(stop.here, 1);
+}
+
+static bool wants_to_stop(void)
+{
+    lam_fpu_leave(stop.mode);
+    stop.asking = true;
+    if (setjmp(stop.here) == 0)
+        R_UnwindProtect(let_through, NULL, catch_jump, NULL, stop.jump);
+    else
+        stop.caught = true;
+    stop.asking = false;
+    lam_fpu_enter();
+    return stop.caught;
+}
+
 uint64_t glue_enter(void)
 {
     lam_error err;
+    if (stop.asking) /* what handles an interrupt wants to compute */
+        glue_check(lam_fail(&err, LAM_ESTATE, "lamina is in the middle of a computation."), &err);
+    if (!stop.jump) {
+        stop.jump = R_MakeUnwindCont();
+        R_PreserveObject(stop.jump);
+    }
     glue_check(lam_threads_set(wanted_threads(), &err), &err);
-    return lam_fpu_enter();
+    lam_asks(wants_to_stop);
+    return stop.mode = lam_fpu_enter();
 }
 
 void glue_leave(uint64_t mode)
 {
     lam_fpu_leave(mode);
+    lam_asks(NULL);
+    if (stop.caught) {
+        stop.caught = false;
+        R_ContinueUnwind(stop.jump);
+    }
+}
+
+/* R itself asks once in a thousand steps of its own, which may be many calls of half a second each. */
+void glue_ask(void)
+{
+    static double asked;
+    double now = lam_seconds();
+    if (now - asked > 0.05) {
+        asked = now;
+        R_CheckUserInterrupt();
+    }
+}
+
+/* For loops in R whose steps are few and long. */
+SEXP ffi_ask(void)
+{
+    glue_ask();
+    return R_NilValue;
 }
 
 SEXP ffi_threads(void)

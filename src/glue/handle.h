@@ -32,8 +32,13 @@ SEXP glue_flat_list(const lam_net *net, const float *flat);
 /* The dimensions of `rows` samples of that shape into dim; returns how many there are. */
 int glue_batch_dims(const lam_shape *shape, size_t rows, size_t *dim);
 
-/* Before and after computing: threads as the options say, denormals off and back. */
+/* Before and after computing: threads as the options say, denormals off and back.  In between Ctrl-C makes the
+ * core give up what it computes, and glue_leave() does not come back: nothing may be held that R does not know of,
+ * and no R error may be raised before it. */
 uint64_t glue_enter(void);
 void glue_leave(uint64_t mode);
+
+/* Between two computations: lets Ctrl-C through, 20 times a second at the most. */
+void glue_ask(void);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/threads.h"
 #include "kernels/kernels.h"
 #include "nn/update.h"
 
@@ -44,6 +45,35 @@ static void each_state(lam_loop *loop, bool restore)
         float *kept = loop->good + (size_t)i * net->n;
         memcpy(restore ? parts[i] : kept, restore ? kept : parts[i], net->n * sizeof(float));
     }
+}
+
+/* Statistics that layers keep in training, and states that they carry from batch to batch. */
+static bool moves(const lam_loop *loop, const lam_weight *w)
+{
+    return loop->kind != LAM_LOOP_PROBE && (w->state || (!w->trainable && loop->training));
+}
+
+static size_t moving_floats(const lam_loop *loop)
+{
+    size_t n = 0;
+    for (int i = 0; i < loop->net->n_layers; i++)
+        for (int w = 0; w < loop->net->layers[i].n_weights; w++)
+            n += moves(loop, &loop->net->layers[i].weight[w]) ? loop->net->layers[i].weight[w].count : 0;
+    return n;
+}
+
+static void each_moving(lam_loop *loop, bool restore)
+{
+    float *kept = loop->moving;
+    for (int i = 0; kept && i < loop->net->n_layers; i++)
+        for (int w = 0; w < loop->net->layers[i].n_weights; w++) {
+            const lam_weight *weight = &loop->net->layers[i].weight[w];
+            float *own = loop->net->weights + weight->offset;
+            if (!moves(loop, weight))
+                continue;
+            memcpy(restore ? own : kept, restore ? kept : own, weight->count * sizeof(float));
+            kept += weight->count;
+        }
 }
 
 static lam_status check_targets(lam_loop *loop, lam_error *err)
@@ -203,6 +233,8 @@ lam_status lam_loop_new(lam_loop **out, lam_net *net, int from, const lam_data *
     if (loop->training && ((status = new_floats(&loop->good, state_floats(net), err)) != LAM_OK ||
                            (status = new_order(loop, err)) != LAM_OK))
         goto failed;
+    if (moving_floats(loop) && (status = new_floats(&loop->moving, moving_floats(loop), err)) != LAM_OK)
+        goto failed;
     *out = loop;
     return LAM_OK;
 failed:
@@ -221,6 +253,7 @@ void lam_loop_free(lam_loop *loop)
     lam_free(loop->state);
     lam_free(loop->states);
     lam_free(loop->good);
+    lam_free(loop->moving);
     lam_free(loop);
 }
 
@@ -309,7 +342,10 @@ static void predict(lam_loop *loop, size_t rows)
         .seed = loop->net->seed,
         .step = loop->net->batches,
     };
+    each_moving(loop, false);
     loop->output = lam_plan_forward(loop->plan, loop->input, &loop->run);
+    if (lam_given_up())
+        return;
     loop->mask = loop->counts ? lam_plan_mask(loop->plan) : NULL;
     if (!loop->mask)
         return;
@@ -404,6 +440,7 @@ static lam_status explode(lam_loop *loop, double loss, lam_error *err)
     size_t rows = loop->run.rows;
     char where[LAM_NAME_MAX + 32] = "the loss";
     lam_plan *probe = NULL;
+    lam_asks(NULL);
     if (lam_plan_new(&probe, net, loop->from, net->n_layers, rows, LAM_PLAN_KEEP, NULL) == LAM_OK) {
         loop->run.update_state = loop->run.carry_state = false;
         lam_plan_forward(probe, loop->input, &loop->run);
@@ -425,13 +462,22 @@ static lam_status explode(lam_loop *loop, double loss, lam_error *err)
     return LAM_ENUMERIC;
 }
 
+static lam_status give_up(lam_loop *loop, lam_error *err)
+{
+    each_moving(loop, true);
+    return lam_fail(err, LAM_EINTERRUPT, "Interrupted in batch %llu.", (unsigned long long)loop->batches + 1);
+}
+
 /* Counts the batch whose loss (without penalties) is `loss`; in training also takes the step. */
 static lam_status finish_batch(lam_loop *loop, size_t rows, double loss, lam_error *err)
 {
     loss += lam_net_penalty(loop->net) + loop->plan->activity_penalty;
     book(loop, LAM_STAGE_UPDATE);
+    if (lam_given_up())
+        return give_up(loop, err);
     if (loop->training && !isfinite(loss))
         return explode(loop, loss, err);
+    lam_ask_fn ask = lam_asks(NULL); /* nobody gives up what is put by, nor a step half taken */
     if (loop->training) {
         if (loop->batches % GOOD_EVERY == 0) {
             if (!lam_all_finite(loop->net->n, loop->net->weights)) /* dead units can hide them from the loss */
@@ -440,8 +486,12 @@ static lam_status finish_batch(lam_loop *loop, size_t rows, double loss, lam_err
             loop->good_batches = loop->net->batches;
         }
         book(loop, LAM_STAGE_REST);
+        lam_asks(ask);
         lam_plan_backward(loop->plan, loop->input, &loop->run, false);
         lam_net_penalty_gradient(loop->net, loop->plan->grads);
+        if (lam_given_up())
+            return give_up(loop, err);
+        lam_asks(NULL);
         lam_net_update(loop->net, loop->plan->grads);
         book(loop, LAM_STAGE_UPDATE);
     }
@@ -455,6 +505,7 @@ static lam_status finish_batch(lam_loop *loop, size_t rows, double loss, lam_err
     loop->at += rows;
     loop->batches++;
     book(loop, LAM_STAGE_REST);
+    lam_asks(ask);
     return LAM_OK;
 }
 
@@ -475,7 +526,7 @@ lam_status lam_loop_run(lam_loop *loop, size_t max_batches, double seconds, lam_
         size_t rows = next_rows(loop);
         fetch(loop, rows);
         predict(loop, rows);
-        LAM_TRY(finish_batch(loop, rows, score(loop, rows), err));
+        LAM_TRY(finish_batch(loop, rows, lam_given_up() ? 0 : score(loop, rows), err));
         if (lam_seconds() >= until)
             break;
     }
@@ -506,7 +557,7 @@ lam_status lam_loop_forward(lam_loop *loop, size_t *rows, lam_error *err)
         lam_profile_start(loop->profile);
     fetch(loop, *rows);
     predict(loop, *rows);
-    return LAM_OK;
+    return lam_given_up() ? give_up(loop, err) : LAM_OK;
 }
 
 lam_status lam_loop_backward(lam_loop *loop, double value, const float *gradient, lam_error *err)
@@ -524,6 +575,8 @@ const float *lam_loop_probe(lam_loop *loop, bool training, double *loss)
     loop->at = 0;
     fetch(loop, loop->n);
     predict(loop, loop->n);
+    if (lam_given_up())
+        return NULL;
     *loss = score(loop, loop->n) + lam_net_penalty(loop->net) + loop->plan->activity_penalty;
     const float *dx = lam_plan_backward(loop->plan, loop->input, &loop->run, false);
     lam_net_penalty_gradient(loop->net, loop->plan->grads);

@@ -56,6 +56,7 @@ typedef struct lam_loop {
 
     float *good;            /* weights and optimizer state, known to give a finite loss */
     uint64_t good_batches;
+    float *moving;          /* what layers moved on by themselves, as it was before the batch; NULL: nothing */
 } lam_loop;
 
 typedef struct lam_metric_list {
@@ -77,7 +78,8 @@ lam_status lam_loop_start(lam_loop *loop, bool shuffle, uint64_t epoch, lam_erro
 bool lam_loop_done(const lam_loop *loop);
 
 /* At most max_batches batches, for about `seconds`.  A loss that is not finite in training stops
- * with LAM_ENUMERIC, the last good weights put back. */
+ * with LAM_ENUMERIC, the last good weights put back.  A batch that is given up (lam_asks()) ends it with
+ * LAM_EINTERRUPT, and then the network is as it was before that batch; so does lam_loop_backward(). */
 lam_status lam_loop_run(lam_loop *loop, size_t max_batches, double seconds, lam_error *err);
 
 /* All rows of `data` as the next batch (same widths as before), as a generator gives them. */
@@ -89,7 +91,7 @@ lam_status lam_loop_forward(lam_loop *loop, size_t *rows, lam_error *err);
 lam_status lam_loop_backward(lam_loop *loop, double value, const float *gradient, lam_error *err);
 
 /* Loss, penalties included, and gradients of all samples as one batch, nothing moved: those of the
- * weights are in loop->plan->grads, that of the inputs is returned. */
+ * weights are in loop->plan->grads, that of the inputs is returned.  lam_given_up(): neither. */
 const float *lam_loop_probe(lam_loop *loop, bool training, double *loss);
 
 /* The predictions for the last batch (loop->run.rows samples), activated. */

@@ -167,7 +167,7 @@ static void place_workrooms(lam_plan *plan, arena *a)
 {
     needs whole = {0}, part = {0};
     bool any = false;
-    for (const lam_segment *s = plan->segment; s < plan->segment + plan->n_segments; s++) {
+    for (const lam_segment *s = plan->segment; s < plan->segment + plan->n_segments && !lam_given_up(); s++) {
         measure(plan, s, s->part ? &part : &whole);
         any |= s->part > 0;
     }
@@ -259,7 +259,7 @@ static void lay_out(lam_plan *plan, lam_plan_kind kind, arena *a)
     int turn = 0;
     for (int k = 0; kind == LAM_PLAN_PREDICT && k < 2; k++)
         shared[k] = place(a, widest(plan, false));
-    for (const lam_segment *s = plan->segment; s < plan->segment + plan->n_segments; s++) {
+    for (const lam_segment *s = plan->segment; s < plan->segment + plan->n_segments && !lam_given_up(); s++) {
         place_outputs(plan, s, kind, a, shared, &turn);
         place_caches(plan, s, a);
     }
@@ -490,7 +490,7 @@ static void run_lane(void *arg, size_t lane, int worker)
         lam_profile_worker_start(t.plan->profile, worker);
     if (t.plan->backward)
         t.grads = t.plan->lane[lane].grads - s->begin;
-    for (size_t p = begin; p < end; p++) {
+    for (size_t p = begin; p < end && !lam_ask(); p++) {
         t.first = p * s->part;
         t.rows = lam_least(c->rows - t.first, s->part);
         t.add = p > begin;
@@ -539,7 +539,7 @@ static double forward_at_once(const trip *t)
 {
     lam_pass pass = pass_of(t);
     double penalty = 0;
-    for (int i = t->segment->from; i < t->segment->to; i++) {
+    for (int i = t->segment->from; i < t->segment->to && !lam_given_up(); i++) {
         const lam_layer *layer = &t->plan->net->layers[i];
         forward_layer(t, i, &pass);
         if (has_penalty(layer))
@@ -553,7 +553,7 @@ const float *lam_plan_forward(lam_plan *plan, const float *x, const lam_run *run
 {
     double penalty = 0;
     prepare_layers(plan, run);
-    for (const lam_segment *s = plan->segment; s < plan->segment + plan->n_segments; s++) {
+    for (const lam_segment *s = plan->segment; s < plan->segment + plan->n_segments && !lam_given_up(); s++) {
         trip t = whole_trip(plan, run, s, x);
         if (s->part) {
             run_convoy(&t, go_forward);
@@ -575,7 +575,7 @@ static void back_at_once(trip *t, int *side)
 {
     lam_plan *plan = t->plan;
     lam_pass pass = pass_of(t);
-    for (int i = t->segment->to - 1; i >= t->segment->from && i >= t->lowest; i--) {
+    for (int i = t->segment->to - 1; i >= t->segment->from && i >= t->lowest && !lam_given_up(); i--) {
         const lam_layer *layer = &plan->net->layers[i];
         if (plan->step[i].rides)
             continue;
@@ -619,7 +619,8 @@ const float *lam_plan_backward(lam_plan *plan, const float *x, const lam_run *ru
 {
     int lowest = plan->input_gradient ? plan->from : lam_net_lowest_trained(plan->net);
     int side = 0;
-    for (const lam_segment *s = plan->segment + plan->n_segments - 1; s >= plan->segment && s->to > lowest; s--) {
+    for (const lam_segment *s = plan->segment + plan->n_segments - 1; s >= plan->segment && s->to > lowest && !lam_given_up();
+         s--) {
         trip t = whole_trip(plan, run, s, x);
         t.lowest = lowest;
         t.grads = plan->grads;

@@ -76,7 +76,8 @@ typedef struct lam_run {
     uint64_t seed, step;
 } lam_run;
 
-/* The output of the last layer (rows x its out_count).  x is only read. */
+/* The output of the last layer (rows x its out_count).  x is only read.  When lam_given_up() says so afterwards,
+ * the pass has ended early, there and on the way back: no number of it counts. */
 const float *lam_plan_forward(lam_plan *plan, const float *x, const lam_run *run);
 /* Gradient of the loss by the output is in lam_plan_output_gradient(); fills plan->grads and, for
  * TRAIN_INPUT, returns the gradient by x. */

@@ -533,6 +533,77 @@ TEST(sparse_inputs_train_as_dense_ones)
 
 /* ---- trouble --------------------------------------------------------------------------------------- */
 
+static int questions, yes_each;
+
+static bool now_and_then(void)
+{
+    return ++questions % yes_each == 0;
+}
+
+/* Batches that are given up, wherever that is, leave the network as it was, and done again are what they would have
+ * been.  In rows of parts (convolution and what follows), in layers that pass on the whole batch, in statistics. */
+TEST(a_batch_that_is_given_up_was_never_begun)
+{
+    lam_spec loss = {"mean_squared_error", {0}}, o = {"adam", ARGS(NUMBER("use_ema", 1))};
+    lam_layer_spec specs[] = {
+        LAYER("conv_2d", "c", NUMBER("filters", 8), NUMBER("kernel_size", 3, 3)),
+        LAYER("batch_normalization", "n", NUMBER("axis", -1), NUMBER("momentum", 0.5)),
+        LAYER("max_pooling_2d", "p", NUMBER("pool_size", 2, 2)),
+        {.type = "flatten", .name = "f", .trainable = true},
+        DENSE("a", 64, "relu"), LAYER("dropout", "d", NUMBER("rate", 0.5)), DENSE("b", 2, "linear")};
+    lam_shape in = {.rank = 3, .dim = {24, 24, 3}};
+    lam_data *data = make_data(200, 24 * 24 * 3, 2, 0);
+    float *want = NULL;
+    lam_net *net = NULL;
+    CHECK_OK(lam_threads_set(2, &err));
+    static const int first[] = {0, 1, 7, 50};
+    for (size_t trial = 0; trial < sizeof first / sizeof first[0]; trial++) {
+        yes_each = first[trial];
+        CHECK_OK(lam_net_new(&net, specs, 7, &in, &err));
+        CHECK_OK(lam_net_initialize(net, 1, &err));
+        CHECK_OK(lam_net_compile(net, &o, &loss, false, &err));
+        size_t bytes = net->n * sizeof(float);
+        lam_loop *loop = make_loop(net, data, 64, LAM_LOOP_TRAIN);
+        if (yes_each == 0) {
+            train_epochs(loop, 1, 2, SIZE_MAX);
+            want = malloc(bytes);
+            memcpy(want, net->weights, bytes);
+        } else {
+            float *before = malloc(bytes);
+            int given_up = 0, done = 0;
+            lam_ask_every(0);
+            questions = 0;
+            for (int epoch = 1; epoch <= 2; epoch++) {
+                CHECK_OK(lam_loop_start(loop, true, (uint64_t)epoch, &err));
+                while (!lam_loop_done(loop) && done + given_up < 10000) {
+                    memcpy(before, net->weights, bytes);
+                    lam_asks(now_and_then);
+                    lam_status status = lam_loop_run(loop, 1, 1e9, &err);
+                    lam_asks(NULL);
+                    if (status == LAM_OK) {
+                        done++;
+                        continue;
+                    }
+                    CHECK_INT(status, LAM_EINTERRUPT);
+                    CHECK(memcmp(before, net->weights, bytes) == 0);
+                    if (++given_up % 30 == 0)
+                        yes_each += 20; /* so that some come to an end */
+                }
+            }
+            lam_ask_every(0.05);
+            CHECK_INT(done, 8);
+            CHECK(given_up > 0);
+            CHECK(memcmp(want, net->weights, bytes) == 0);
+            free(before);
+        }
+        lam_loop_free(loop);
+        lam_net_free(net);
+    }
+    free(want);
+    lam_data_free(data);
+    lam_threads_stop();
+}
+
 TEST(exploding_training_stops_and_goes_back)
 {
     lam_spec loss = {"mean_squared_error", {0}};

@@ -1,3 +1,11 @@
+#if !defined(_WIN32)
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/threads.h"
@@ -134,4 +142,48 @@ TEST(files_are_replaced_whole_or_not_at_all)
     remove(path);
     CHECK_INT(lam_file_replace("no-such-folder/file", "x", 1, &err), LAM_EFILE);
     CHECK(strstr(err.message, "no-such-folder") != NULL);
+#if !defined(_WIN32)
+    struct stat file_is;
+    CHECK_OK(lam_file_replace("./lamina-test-file", "1", 1, &err));
+    CHECK(chmod(path, 0600) == 0);
+    CHECK_OK(lam_file_replace(path, "2", 1, &err));
+    CHECK(stat(path, &file_is) == 0 && (file_is.st_mode & 0777) == 0600);
+    remove(path);
+    CHECK(mkdir(path, 0700) == 0);
+    CHECK_INT(lam_file_replace(path, "x", 1, &err), LAM_EFILE);
+    CHECK(stat(path, &file_is) == 0 && S_ISDIR(file_is.st_mode));
+    rmdir(path);
+    CHECK_INT(lam_file_replace("/dev/null", "x", 1, &err), LAM_EFILE);
+    CHECK(stat("/dev/null", &file_is) == 0 && !S_ISREG(file_is.st_mode));
+#endif
 }
+
+#if !defined(_WIN32)
+TEST(beyond_the_largest_file_is_an_error_and_no_signal)
+{
+#if defined(__SANITIZE_THREAD__)
+    SKIP("the thread sanitizer does not follow a fork");
+#endif
+    const char *path = "lamina-test-large-file";
+    struct stat file_is;
+    CHECK_OK(lam_file_replace(path, "old", 3, &err));
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        struct rlimit most = {1000, 1000};
+        static char big[5000];
+        setrlimit(RLIMIT_FSIZE, &most);
+        bool good = lam_file_replace(path, big, sizeof big, &err) == LAM_EFILE;
+        char temporary[64];
+        snprintf(temporary, sizeof temporary, ".%s.%ld.tmp", path, (long)getpid());
+        good &= access(temporary, F_OK) != 0;
+        struct sigaction now;
+        good &= sigaction(SIGXFSZ, NULL, &now) == 0 && now.sa_handler == SIG_DFL;
+        _exit(good ? 0 : 1);
+    }
+    int status = -1;
+    CHECK(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK(stat(path, &file_is) == 0 && file_is.st_size == 3);
+    remove(path);
+}
+#endif

@@ -128,37 +128,6 @@ test_that("after an interrupt in the middle of an epoch fit() can go on", {
   expect_length(go_on(model, epochs = 2)$metrics$loss, 2L)
 })
 
-test_that("Ctrl-C stops a running fit within a moment, weights and history kept", {
-  skip_if_not_installed("callr")
-  skip_on_os("windows")
-  out <- callr::r(function() {
-    library(lamina)
-    options(lamina.verbose = 0)
-    x <- matrix(runif(2e6), ncol = 20)
-    y <- rowSums(x)
-    model <- keras_model_sequential(input_shape = 20) |> layer_dense(64, activation = "relu") |> layer_dense(1)
-    model |> compile(loss = "mse")
-    # the signal comes from outside, while the core is at work
-    system2("sh", c("-c", shQuote(sprintf("sleep 1; kill -INT %d", Sys.getpid()))), wait = FALSE)
-    started <- proc.time()[["elapsed"]]
-    how <- tryCatch({
-      fit(model, x, y, epochs = 100000)
-      "ended"
-    }, interrupt = function(e) "interrupt")
-    took <- proc.time()[["elapsed"]] - started
-    before <- get_weights(model)
-    n <- length(model$history$metrics$loss)
-    done <- model$epoch
-    fit(model, x[1:100, ], y[1:100])
-    list(how = how, took = took, finite = all(is.finite(unlist(before))), n = n, done = done, later = model$epoch)
-  }, libpath = .libPaths(), timeout = 60)
-  expect_identical(out$how, "interrupt")
-  expect_lt(out$took, 10)
-  expect_true(out$finite)
-  expect_equal(out$n, out$done)
-  expect_equal(out$later, out$done + 1)
-})
-
 test_that("early stopping and reduced rates are part of a training that goes on", {
   model <- fresh("sgd")
   run <- go_on(model, epochs = 50, callbacks = callback_early_stopping("loss", patience = 0, min_delta = 100))

@@ -595,7 +595,7 @@ static void forward_group(void *arg, size_t group, int worker)
     for (size_t from = 0; from < f->steps; from += f->chunk) {
         size_t to = lam_least(from + f->chunk, f->steps);
         multiply_inputs(f, from, to, row, rows);
-        for (size_t t = from; t < to; t++) {
+        for (size_t t = from; t < to && !lam_ask(); t++) {
             lam_cell_step s = step_at(f, t, row, rows);
             f->cell->forward(&s);
             hold_states(&s, t);
@@ -674,7 +674,7 @@ static void backward_group(void *arg, size_t group, int worker)
     (void)worker;
     const run *f = arg;
     size_t row = group_row(f, group), rows = group_row(f, group + 1) - row;
-    for (size_t t = f->to; t-- > f->from;) {
+    for (size_t t = f->to; t-- > f->from && !lam_ask();) {
         lam_cell_step s = step_at(f, t, row, rows);
         for (size_t i = 0; i < f->cell->states && t + 1 == f->steps; i++)
             clear(s.dafter[i], rows * f->units);
