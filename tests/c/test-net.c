@@ -55,7 +55,8 @@ static void train_epochs(lam_loop *loop, int from, int to, size_t slice)
 static double loss_at(lam_loop *loop)
 {
     double loss = 0;
-    lam_loop_probe(loop, false, &loss);
+    const float *dx;
+    CHECK_OK(lam_loop_probe(loop, false, &loss, &dx, &err));
     return loss;
 }
 
@@ -89,7 +90,8 @@ static void check_network(const lam_layer_spec *specs, int n, const lam_spec *lo
     lam_data *data = make_data(6, 5, y_d, classes);
     lam_loop *loop = make_loop(net, data, 6, LAM_LOOP_PROBE);
     double value = 0;
-    const float *dx = lam_loop_probe(loop, false, &value);
+    const float *dx = NULL;
+    CHECK_OK(lam_loop_probe(loop, false, &value, &dx, &err));
     CHECK(isfinite(value));
     float input[30], *grads = lam_alloc(net->n, sizeof(float));
     memcpy(input, dx, sizeof input);
