@@ -1,7 +1,7 @@
 # The programs with a collection at every so many allocations within the calls into the compiled code: an object
 # that nothing protects is then taken for another, and what comes out is not what comes out without.
 #
-#     Rscript torture.R STEP
+#     Rscript torture.R STEP [PROGRAM ...]
 
 step <- as.integer(commandArgs(TRUE)[1L])
 library(lamina)
@@ -33,7 +33,8 @@ run <- function(name, step) {
 }
 
 wrong <- character()
-for (name in names(programs)) {
+chosen <- commandArgs(TRUE)[-1L]
+for (name in if (length(chosen)) chosen else names(programs)) {
   plain <- run(name, 0L)
   if (inherits(plain, "error") || !identical(plain, run(name, step))) wrong <- c(wrong, name)
 }
