@@ -149,7 +149,10 @@ check_shape <- function(x, allow_null = FALSE, min_rank = 0L, max_rank = 4L, min
     return(NULL)
   }
   dims <- if (is.list(x) && all(lengths(x) == 1L)) unlist(x) else x
-  ok <- (is.numeric(dims) || length(dims) == 0L) && all(is.finite(dims)) &&
+  if (is.null(dims)) {
+    dims <- numeric()
+  }
+  ok <- is.numeric(dims) && all(is.finite(dims)) &&
     all(dims == floor(dims)) && all(dims >= minimum) && all(dims <= .Machine$integer.max) && # R's arrays end there
     length(dims) >= min_rank && length(dims) <= max_rank
   if (!ok) {

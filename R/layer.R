@@ -88,9 +88,9 @@ compose <- function(object, layer, call = rlang::caller_env()) {
 }
 
 # What the core is told about a layer.
-layer_spec <- function(layer) {
+layer_spec <- function(layer, batch_size = layer_self(layer)$model$batch_size) {
   self <- layer_self(layer)
-  config <- with_batch_size(self$config, self$model$batch_size)
+  config <- with_batch_size(self$config, batch_size)
   list(type = self$type, name = self$name, trainable = self$trainable, config = config)
 }
 

@@ -265,6 +265,7 @@ keep_values <- function(model) {
 
 draw_seed <- function() floor(stats::runif(1L, 0, 2^31))
 
+# seed: of the initial weights; NULL: the shapes only; FALSE: weights that are to be restored.
 new_network <- function(model, seed) {
   .Call(ffi_net_new, lapply(model_layers(model), layer_spec), as.double(model$shape), seed)
 }
@@ -369,7 +370,7 @@ net_ptr <- function(model) {
   if (is.null(model$state)) {
     return(make_weights(model))
   }
-  ptr <- new_network(model, model$state$seed)
+  ptr <- new_network(model, FALSE)
   if (!is.null(model$compiled)) {
     compile_network(model$compiled, ptr)
   }

@@ -96,10 +96,10 @@ read_idx_from <- function(con, path, call) {
     abort_file(path, sprintf("%d dimensions", magic[4L]), "an end within them", call = call)
   }
   dim <- colSums(matrix(as.integer(header), 4L) * 256^(3:0))
-  count <- prod(dim)
   if (any(dim > .Machine$integer.max)) {
     abort_file(path, "dimensions below 2^31", format(max(dim)), call = call)
   }
+  count <- if (any(dim == 0)) 0 else prod(dim) # else an infinite product times 0
   bytes <- read_at_most(con, count * type$size)
   more <- length(read_at_most(con, 1))
   if (length(bytes) < count * type$size || more > 0L) {

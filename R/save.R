@@ -49,8 +49,10 @@ save_model <- function(model, filepath = NULL, overwrite = FALSE, zipped = NULL,
 #' @rdname save_model
 #' @export
 load_model <- function(model, custom_objects = NULL, compile = TRUE, safe_mode = TRUE) {
+  check_flag(compile)
+  check_flag(safe_mode)
   values <- unpack_file(model, "model", "model")
-  restore_model(values, custom_objects, check_flag(compile), check_flag(safe_mode))
+  from_file(restore_model(values, custom_objects, compile, safe_mode), "model")
 }
 
 #' Save and load weights alone
@@ -85,11 +87,13 @@ load_model_weights <- function(model, filepath, skip_mismatch = FALSE, ...) {
   check_model(model, arg = "model")
   check_no_dots(list(...))
   require_built(model)
+  skip_mismatch <- check_flag(skip_mismatch)
   saved <- unpack_file(filepath, "weights")
+  from_file(must(is_named(saved) && all(vapply(saved, is.numeric, NA))), "filepath")
   own <- named_weights(model)
   shape <- function(w) if (is.null(dim(w))) length(w) else dim(w)
   fits <- vapply(names(own), function(n) !is.null(saved[[n]]) && identical(shape(saved[[n]]), shape(own[[n]])), NA)
-  if (!all(fits) && !check_flag(skip_mismatch)) {
+  if (!all(fits) && !skip_mismatch) {
     missed <- names(own)[!fits]
     abort_lamina(
       c(sprintf("The saved weights do not fit %s of this model.", paste(missed, collapse = ", ")),
@@ -98,7 +102,8 @@ load_model_weights <- function(model, filepath, skip_mismatch = FALSE, ...) {
     )
   }
   own[fits] <- saved[names(own)[fits]]
-  set_weights(model, unname(own))
+  from_file(set_weights(model, unname(own)), "filepath")
+  invisible(model)
 }
 
 named_weights <- function(model) {
@@ -129,7 +134,9 @@ save_model_config <- function(model, filepath = NULL, overwrite = FALSE) {
 #' @rdname save_model_config
 #' @export
 load_model_config <- function(filepath, custom_objects = NULL, safe_mode = TRUE) {
-  restore_config(unpack_file(filepath, "config"), custom_objects, check_flag(safe_mode))
+  check_flag(safe_mode)
+  values <- unpack_file(filepath, "config")
+  from_file(restore_config(values, custom_objects, safe_mode), "filepath")
 }
 
 # ---- values --------------------------------------------------------------------------------------
@@ -175,6 +182,7 @@ plain_values <- function(x) {
 freeze_functions <- function(fns) lapply(fns, serialize, connection = NULL)
 
 thaw_functions <- function(stored, custom_objects, safe_mode) {
+  must(is_named(stored) && all(vapply(stored, is.raw, NA)))
   out <- list()
   for (name in names(stored)) {
     out[[name]] <- if (is.function(custom_objects[[name]])) {
@@ -188,24 +196,16 @@ thaw_functions <- function(stored, custom_objects, safe_mode) {
         "file", arg = "custom_objects", expected = name, actual = "none"
       )
     }
+    must(is.function(out[[name]]))
   }
   out
 }
 
 restore_config <- function(values, custom_objects, safe_mode) {
-  damaged <- function() abort_lamina("The file does not describe a model.", "file")
-  if (!is.character(values$name) || !is.list(values$layers)) {
-    damaged()
-  }
-  batch_size <- check_count(values$batch_size, allow_null = TRUE, arg = "filepath")
-  model <- keras_model_sequential(name = values$name, input_batch_size = batch_size)
+  check_saved_config(values)
+  model <- keras_model_sequential(name = values$name, input_batch_size = values$batch_size)
   model$told_mask <- TRUE
   stack <- lapply(values$layers, function(l) {
-    ok <- is.character(l$type) && is.character(l$class) && is.character(l$name) && is.logical(l$trainable) &&
-      length(c(l$type, l$class, l$name, l$trainable)) == 4L && is.list(l$config)
-    if (!ok) {
-      damaged()
-    }
     self <- list2env(list(
       type = l$type, class = l$class, name = l$name, trainable = l$trainable, input_shape = NULL,
       config = l$config, functions = thaw_functions(l$functions, custom_objects, safe_mode),
@@ -213,11 +213,12 @@ restore_config <- function(values, custom_objects, safe_mode) {
     ), parent = emptyenv())
     new_layer_object(self, c(paste0("lamina_layer_", l$type), "lamina_layer"))
   })
-  shape <- check_shape(values$shape, allow_null = TRUE, arg = "filepath")
+  shape <- check_shape(values$shape, allow_null = TRUE)
   if (length(stack) && is_front(stack[[1L]])) {
     set_front(model, stack[[1L]])
     stack <- stack[-1L]
   }
+  .Call(ffi_check_layers, lapply(stack, layer_spec, batch_size = model$batch_size))
   if (length(stack)) restructure(model, stack, shape) else model$shape <- shape
   model
 }
@@ -226,23 +227,130 @@ restore_model <- function(values, custom_objects, compile, safe_mode) {
   model <- restore_config(values, custom_objects, safe_mode)
   compiled <- values$compiled
   if (compile && !is.null(compiled)) {
+    check_saved_compilation(compiled)
     fns <- thaw_functions(compiled$functions, custom_objects, safe_mode)
-    own_loss <- if (isTRUE(compiled$has_own_loss)) fns$loss
+    own_loss <- if (compiled$has_own_loss) fns$loss
     own_metrics <- fns[as.character(compiled$own_metric_names)]
+    must(is.function(own_loss) == compiled$has_own_loss && all(vapply(own_metrics, is.function, NA)))
     compiled[c("functions", "has_own_loss", "own_metric_names")] <- NULL
     model$compiled <- c(compiled, list(own_loss = own_loss, own_metrics = own_metrics, own_weighted_metrics = list()))
-    model$epoch <- check_count(values$epoch, min = 0, arg = "filepath")
+    model$epoch <- check_count(values$epoch, min = 0, max = .Machine$integer.max, arg = "epoch")
     if (!is.null(values$history)) {
+      check_saved_history(values$history)
       model$history <- new_history(values$history$params, values$history$metrics)
     }
   }
   if (!is.null(values$state)) {
+    check_saved_state(values$state, model)
     model$state <- values$state
     model$resume <- isTRUE(values$resume)
     net_ptr(model)
     pull_state(model)
   }
   model
+}
+
+# ---- what a file may say -------------------------------------------------------------------------
+# Everything behind relies on the form that save_model() gives its values.  A file may say anything: what has
+# another form is refused, and numbers that the core would refuse are shown to it, before anything is built.
+
+must <- function(ok) if (!isTRUE(ok)) stop("the values are not those of a model", call. = FALSE)
+
+# Whatever goes wrong with what a file says is an error of the file's.
+from_file <- function(code, arg, call = rlang::caller_env()) {
+  as_it_is <- c("lamina_error_file", "lamina_error_memory", "lamina_error_interrupt")
+  tryCatch(code, error = function(e) {
+    if (inherits(e, as_it_is)) {
+      rlang::cnd_signal(e)
+    }
+    abort_lamina(
+      c("The file does not describe what lamina can make.", x = conditionMessage(e)), "file", arg = arg,
+      expected = "what lamina saved", actual = conditionMessage(e), call = call
+    )
+  })
+}
+
+is_text <- function(x) is.character(x) && length(x) == 1L && !is.na(x) && is.null(attributes(x))
+
+is_truth <- function(x) is.logical(x) && length(x) == 1L && !is.na(x)
+
+# A list whose names tell its elements apart.
+is_named <- function(x) {
+  is.list(x) && is.null(dim(x)) && (length(x) == 0L || (!is.null(names(x)) && all(nzchar(names(x))) && !anyDuplicated(names(x))))
+}
+
+is_saved_spec <- function(x) is_named(x) && is_text(x$type) && (is.null(x$config) || is_saved_arguments(x$config))
+
+# An activation is a spec, and so is what has a configuration.
+is_saved_arguments <- function(x) {
+  if (!is_named(x)) {
+    return(FALSE)
+  }
+  spec <- grepl("activation$", names(x)) | vapply(x, function(v) is.list(v) && "config" %in% names(v), NA)
+  all(vapply(x[spec], function(v) is.null(v) || is_saved_spec(v), NA))
+}
+
+check_saved_config <- function(values) {
+  must(is_named(values) && is_text(values$name) && is.list(values$layers) && is.null(names(values$layers)))
+  check_count(values$batch_size, allow_null = TRUE, arg = "batch_size")
+  known <- c(vocabulary("layer")$names, "text_vectorization")
+  for (l in values$layers) {
+    must(is_named(l) && is_text(l$type) && l$type %in% known && is_text(l$class) && is_text(l$name) && is_truth(l$trainable))
+    must(is_saved_arguments(l$config) && is.list(l$functions))
+  }
+  names <- vapply(values$layers, `[[`, "", "name")
+  types <- vapply(values$layers, `[[`, "", "type")
+  must(!anyDuplicated(names) && !"text_vectorization" %in% types[-1L])
+  if ("text_vectorization" %in% types) {
+    check_saved_front(values$layers[[1L]])
+  }
+}
+
+# The constructor takes these arguments, and the vocabulary is one of strings that fit its columns.
+check_saved_front <- function(l) {
+  config <- l$config
+  words <- config$vocabulary
+  arguments <- config[setdiff(names(config), c("vocabulary", "idf", "given"))]
+  known <- setdiff(names(formals(layer_text_vectorization)), c("object", "vocabulary", "idf_weights", "name", "..."))
+  must(setequal(c(names(arguments), names(l$functions)), known) && all(names(l$functions) %in% c("standardize", "split")))
+  arguments["ngrams"] <- list(if (!is.null(arguments$ngrams)) as.list(arguments$ngrams))
+  arguments["name"] <- list(l$name)
+  must(is.null(words) || is.character(words))
+  weights <- config$idf # that of unknown tokens first
+  must(is.null(weights) || (length(weights) == length(words) + 1L && is.numeric(weights) && all(is.finite(weights))))
+  if (!is.null(words)) {
+    arguments$vocabulary <- as.list(words)
+    arguments$idf_weights <- weights[-1L]
+  }
+  must(is.null(config$given) || is_truth(config$given))
+  do.call(layer_text_vectorization, arguments)
+}
+
+check_saved_compilation <- function(compiled) {
+  must(is_named(compiled) && is_saved_spec(compiled$optimizer) && is_truth(compiled$sum_loss) && is_truth(compiled$has_own_loss))
+  must(is_text(compiled$loss_label) && is_text(compiled$precision) && compiled$precision %in% c("float32", "bfloat16"))
+  must(is.null(compiled$loss) == compiled$has_own_loss && (is.null(compiled$loss) || is_saved_spec(compiled$loss)))
+  for (metrics in compiled[c("metrics", "weighted_metrics")]) {
+    must(is.list(metrics) && all(vapply(metrics, is_saved_spec, NA)))
+  }
+  must(is.null(compiled$own_metric_names) || is.character(compiled$own_metric_names))
+  .Call(ffi_check_compile, compiled$optimizer, compiled$loss)
+}
+
+check_saved_history <- function(history) {
+  numbers <- function(x) is.numeric(x) && is.null(dim(x))
+  must(is_named(history) && is_named(history$params) && is_named(history$metrics))
+  must(all(vapply(history$params, function(x) is.null(x) || is.character(x) || (is.numeric(x) || is.logical(x)) && length(x) == 1L, NA)))
+  must(all(vapply(history$metrics, numbers, NA)) && length(unique(lengths(history$metrics))) <= 1L)
+}
+
+# The weights must all be there before the network gets memory for them.
+check_saved_state <- function(state, model) {
+  must(is_named(state) && is.raw(state$weights) && is_built(model))
+  must(length(state$weights) == 4 * .Call(ffi_net_count, new_network(model, NULL)))
+  must(is.list(state$slots) && all(vapply(state$slots, is.raw, NA)))
+  check_count(state$seed, min = 0, arg = "seed")
+  check_count(state$batches, min = 0, arg = "batches")
 }
 
 # ---- bytes ---------------------------------------------------------------------------------------
@@ -257,6 +365,10 @@ pack_file <- function(kind, values) {
 
 unpack_file <- function(source, kind, arg = "filepath", call = rlang::caller_env()) {
   bytes <- if (is.raw(source)) source else read_bytes(source, arg, call)
+  from_file(unpack_bytes(bytes, source, kind, arg, call), arg, call)
+}
+
+unpack_bytes <- function(bytes, source, kind, arg, call) {
   name <- if (is.raw(source)) "The raw vector" else sprintf("The file \"%s\"", source)
   refuse <- function(what, hint = NULL) {
     abort_lamina(c(paste(name, what), hint), "file", arg = arg, expected = sprintf("a %s saved by lamina", kind), actual = what, call = call)

@@ -193,8 +193,9 @@ vocabulary_terms <- function(vocabulary, call) {
                    hint = c(i = "Give a vocabulary of one token as a list."), call = call)
   }
   terms <- readLines(vocabulary, warn = FALSE)
-  if (length(terms) && identical(substr(terms[1L], 1L, 1L), "\ufeff")) {
-    terms[1L] <- substr(terms[1L], 2L, nchar(terms[1L]))
+  mark <- as.raw(c(0xef, 0xbb, 0xbf)) # of UTF-8; the bytes behind it may be none
+  if (length(terms) && identical(utils::head(charToRaw(terms[1L]), 3L), mark)) {
+    terms[1L] <- rawToChar(charToRaw(terms[1L])[-(1:3)])
   }
   terms
 }

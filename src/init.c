@@ -36,7 +36,9 @@ SEXP ffi_loss_value(SEXP, SEXP, SEXP);
 SEXP ffi_loss_gradient(SEXP, SEXP, SEXP);
 SEXP ffi_metric_update(SEXP, SEXP, SEXP, SEXP, SEXP);
 SEXP ffi_metric_result(SEXP, SEXP);
+SEXP ffi_check_layers(SEXP);
 SEXP ffi_net_new(SEXP, SEXP, SEXP);
+SEXP ffi_net_count(SEXP);
 SEXP ffi_net_alive(SEXP);
 SEXP ffi_net_describe(SEXP);
 SEXP ffi_net_weights(SEXP);
@@ -98,7 +100,9 @@ static const R_CallMethodDef calls[] = {
     {"ffi_loss_gradient", (DL_FUNC)&ffi_loss_gradient, 3},
     {"ffi_metric_update", (DL_FUNC)&ffi_metric_update, 5},
     {"ffi_metric_result", (DL_FUNC)&ffi_metric_result, 2},
+    {"ffi_check_layers", (DL_FUNC)&ffi_check_layers, 1},
     {"ffi_net_new", (DL_FUNC)&ffi_net_new, 3},
+    {"ffi_net_count", (DL_FUNC)&ffi_net_count, 1},
     {"ffi_net_alive", (DL_FUNC)&ffi_net_alive, 1},
     {"ffi_net_describe", (DL_FUNC)&ffi_net_describe, 1},
     {"ffi_net_weights", (DL_FUNC)&ffi_net_weights, 1},
@@ -145,4 +149,5 @@ attribute_visible void R_unload_lamina(DllInfo *dll)
 {
     (void)dll;
     lam_threads_stop();
+    lam_alloc_trim();
 }

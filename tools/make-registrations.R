@@ -30,6 +30,7 @@ init_c <- function(entries) {
     "#include <R_ext/Rdynload.h>",
     "#include <R_ext/Visibility.h>",
     "",
+    "#include \"base/alloc.h\"",
     "#include \"base/threads.h\"",
     "#include \"kernels/cpu.h\"",
     "",
@@ -52,6 +53,7 @@ init_c <- function(entries) {
     "{",
     "    (void)dll;",
     "    lam_threads_stop();",
+    "    lam_alloc_trim();",
     "}"
   )
 }

@@ -1,22 +1,10 @@
-/* Plain R values as bytes, and back: what model files are made of.
- *
- * Only NULL, logical, integer, double, character and raw vectors and lists of these, with names
- * and dim, exist in the format: nothing that is read can run.  Little-endian.
- *
- *   value   = tag, flags, count (8 bytes), content, [names: value], [dim: value]
- *   tag     = N L I D S R V for NULL, logical, integer, double, character, raw, list
- *   flags   = 1: names follow; 2: dim follows
- *   content = count times 4 bytes (L, I), 8 (D), 1 (R), a length of 4 bytes (all ones: NA) and
- *             UTF-8 bytes (S), a value (V)
- *
- * The reader believes no length that the bytes left cannot hold. */
+/* Plain R values as bytes, and back; the format is in base/codec.h. */
+#include "base/codec.h"
+
 #include <string.h>
 
 #include "base/file.h"
 #include "glue/glue.h"
-
-enum { HAS_NAMES = 1, HAS_DIM = 2, MAX_DEPTH = 64 };
-#define NA_LENGTH 0xFFFFFFFFu
 
 /* ---- writing: once to measure (bytes == NULL), once to write ------------------------------------- */
 
@@ -54,31 +42,61 @@ static char tag_of(SEXP x)
     }
 }
 
-static void put_string(writer *w, SEXP s)
+static void cannot_save(const char *what)
+{
+    lam_error err;
+    glue_check(lam_fail(&err, LAM_EFILE, "%s cannot be saved in a model file.", what), &err);
+}
+
+static void put_string(writer *w, SEXP s, bool na)
 {
     if (s == NA_STRING) {
-        put_number(w, NA_LENGTH, 4);
+        if (!na)
+            cannot_save("A name that is NA");
+        put_number(w, LAM_CODEC_NA_LENGTH, 4);
         return;
     }
-    const char *text = Rf_translateCharUTF8(s);
-    put_number(w, strlen(text), 4);
-    put(w, text, strlen(text));
+    const char *text = glue_utf8(s, "a string");
+    size_t n = strlen(text);
+    if (!lam_utf8_valid(text, n) || n >= LAM_CODEC_NA_LENGTH)
+        cannot_save("A string that is not valid UTF-8");
+    put_number(w, n, 4);
+    put(w, text, n);
+}
+
+static void put_head(writer *w, char tag, int flags, R_xlen_t n)
+{
+    put(w, &tag, 1);
+    put_number(w, (uint64_t)flags, 1);
+    put_number(w, (uint64_t)n, 8);
+}
+
+static void put_names(writer *w, SEXP names)
+{
+    put_head(w, 'S', 0, Rf_xlength(names));
+    for (R_xlen_t i = 0; i < Rf_xlength(names); i++)
+        put_string(w, STRING_ELT(names, i), false);
+}
+
+static void put_dim(writer *w, SEXP dim)
+{
+    put_head(w, 'I', 0, Rf_xlength(dim));
+    for (R_xlen_t i = 0; i < Rf_xlength(dim); i++)
+        put_number(w, (uint32_t)INTEGER(dim)[i], 4);
 }
 
 static void put_value(writer *w, SEXP x, int depth)
 {
     char tag = tag_of(x);
-    if (!tag || depth > MAX_DEPTH) {
-        lam_error err;
-        glue_check(lam_fail(&err, LAM_EFILE, "A %s cannot be saved in a model file.", Rf_type2char((SEXPTYPE)TYPEOF(x))), &err);
-    }
-    SEXP names = PROTECT(Rf_getAttrib(x, R_NamesSymbol));
-    SEXP dim = PROTECT(Rf_getAttrib(x, R_DimSymbol));
-    bool has_names = names != R_NilValue && TYPEOF(names) == STRSXP;
+    if (!tag)
+        cannot_save(Rf_type2char((SEXPTYPE)TYPEOF(x)));
+    if (depth > LAM_CODEC_DEPTH)
+        cannot_save("A list within more than 64 others");
+    SEXP names = PROTECT(tag == 'N' ? R_NilValue : Rf_getAttrib(x, R_NamesSymbol));
+    SEXP dim = PROTECT(tag == 'N' ? R_NilValue : Rf_getAttrib(x, R_DimSymbol));
+    bool has_names = TYPEOF(names) == STRSXP, has_dim = TYPEOF(dim) == INTSXP;
     R_xlen_t n = Rf_xlength(x);
-    put(w, &tag, 1);
-    put_number(w, (has_names ? HAS_NAMES : 0) | (dim != R_NilValue ? HAS_DIM : 0), 1);
-    put_number(w, (uint64_t)n, 8);
+    put_head(w, tag, (has_names ? LAM_CODEC_NAMES : 0) | (has_dim ? LAM_CODEC_DIM : 0), n);
     for (R_xlen_t i = 0; i < n; i++)
         switch (tag) {
         case 'L': put_number(w, (uint32_t)LOGICAL(x)[i], 4); break;
@@ -89,16 +107,16 @@ static void put_value(writer *w, SEXP x, int depth)
             put_number(w, bits, 8);
             break;
         }
-        case 'S': put_string(w, STRING_ELT(x, i)); break;
+        case 'S': put_string(w, STRING_ELT(x, i), true); break;
         case 'V': put_value(w, VECTOR_ELT(x, i), depth + 1); break;
         default: break;
         }
     if (tag == 'R')
         put(w, RAW(x), (size_t)n);
     if (has_names)
-        put_value(w, names, depth + 1);
-    if (dim != R_NilValue)
-        put_value(w, dim, depth + 1);
+        put_names(w, names);
+    if (has_dim)
+        put_dim(w, dim);
     UNPROTECT(2);
 }
 
@@ -113,99 +131,51 @@ SEXP ffi_encode(SEXP x)
     return out;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------- */
+/* ---- reading bytes that were checked ------------------------------------------------------------- */
 
-typedef struct reader {
-    const unsigned char *bytes;
-    size_t left;
-} reader;
-
-static void broken(void)
+static SEXP get_string(lam_codec *c)
 {
-    lam_error err;
-    glue_check(lam_fail(&err, LAM_EFILE, "The bytes are no model of lamina's, or they are damaged."), &err);
+    size_t n;
+    const char *text = lam_codec_string(c, &n);
+    return text ? Rf_mkCharLenCE(text, (int)n, CE_UTF8) : NA_STRING;
 }
 
-static const unsigned char *get(reader *r, size_t n)
+static SEXPTYPE type_of(char tag)
 {
-    if (n > r->left)
-        broken();
-    const unsigned char *at = r->bytes;
-    r->bytes += n;
-    r->left -= n;
-    return at;
+    switch (tag) {
+    case 'L': return LGLSXP;
+    case 'I': return INTSXP;
+    case 'D': return REALSXP;
+    case 'S': return STRSXP;
+    case 'R': return RAWSXP;
+    default: return VECSXP;
+    }
 }
 
-static uint64_t get_number(reader *r, int size)
+static SEXP get_value(lam_codec *c)
 {
-    const unsigned char *b = get(r, (size_t)size);
-    uint64_t value = 0;
-    for (int i = 0; i < size; i++)
-        value |= (uint64_t)b[i] << (8 * i);
-    return value;
-}
-
-static SEXP get_string(reader *r)
-{
-    uint32_t n = (uint32_t)get_number(r, 4);
-    if (n == NA_LENGTH)
-        return NA_STRING;
-    const char *text = (const char *)get(r, n);
-    if (memchr(text, 0, n))
-        broken();
-    return Rf_mkCharLenCE(text, (int)n, CE_UTF8);
-}
-
-static SEXP get_value(reader *r, int depth)
-{
-    /* the least bytes an element takes, by tag */
-    static const struct { char tag; SEXPTYPE type; size_t least; } kinds[] = {
-        {'N', NILSXP, 1}, {'L', LGLSXP, 4}, {'I', INTSXP, 4}, {'D', REALSXP, 8},
-        {'S', STRSXP, 4}, {'R', RAWSXP, 1}, {'V', VECSXP, 10}};
-    char tag = (char)*get(r, 1);
-    uint64_t flags = get_number(r, 1);
-    uint64_t n = get_number(r, 8);
-    size_t k = 0;
-    while (k < sizeof kinds / sizeof kinds[0] && kinds[k].tag != tag)
-        k++;
-    if (k == sizeof kinds / sizeof kinds[0] || depth > MAX_DEPTH || flags > 3 ||
-        n > r->left / kinds[k].least || (tag == 'N' && n > 0))
-        broken();
-    if (tag == 'N')
+    lam_codec_head head = lam_codec_value(c);
+    if (head.tag == 'N')
         return R_NilValue;
-    SEXP out = PROTECT(Rf_allocVector(kinds[k].type, (R_xlen_t)n));
-    for (uint64_t i = 0; i < n; i++)
-        switch (tag) {
-        case 'L': LOGICAL(out)[i] = (int)(uint32_t)get_number(r, 4); break;
-        case 'I': INTEGER(out)[i] = (int)(uint32_t)get_number(r, 4); break;
-        case 'D': {
-            uint64_t bits = get_number(r, 8);
-            memcpy(&REAL(out)[i], &bits, 8);
-            break;
-        }
-        case 'S': SET_STRING_ELT(out, (R_xlen_t)i, get_string(r)); break;
-        case 'V': SET_VECTOR_ELT(out, (R_xlen_t)i, get_value(r, depth + 1)); break;
+    SEXP out = PROTECT(Rf_allocVector(type_of(head.tag), (R_xlen_t)head.n));
+    for (uint64_t i = 0; i < head.n; i++)
+        switch (head.tag) {
+        case 'L': LOGICAL(out)[i] = (int)(uint32_t)lam_codec_number(c, 4); break;
+        case 'I': INTEGER(out)[i] = (int)(uint32_t)lam_codec_number(c, 4); break;
+        case 'D': REAL(out)[i] = lam_codec_double(c); break;
+        case 'S': SET_STRING_ELT(out, (R_xlen_t)i, get_string(c)); break;
+        case 'V': SET_VECTOR_ELT(out, (R_xlen_t)i, get_value(c)); break;
         default: break;
         }
-    if (tag == 'R' && n)
-        memcpy(RAW(out), get(r, n), n);
-    if (flags & HAS_NAMES) {
-        SEXP names = PROTECT(get_value(r, depth + 1));
-        if (TYPEOF(names) != STRSXP || (uint64_t)Rf_xlength(names) != n)
-            broken();
+    if (head.tag == 'R' && head.n)
+        memcpy(RAW(out), lam_codec_bytes(c, head.n), head.n);
+    if (head.flags & LAM_CODEC_NAMES) {
+        SEXP names = PROTECT(get_value(c));
         Rf_setAttrib(out, R_NamesSymbol, names);
         UNPROTECT(1);
     }
-    if (flags & HAS_DIM) {
-        SEXP dim = PROTECT(get_value(r, depth + 1));
-        double count = 1;
-        bool ok = TYPEOF(dim) == INTSXP && Rf_xlength(dim) > 0;
-        for (R_xlen_t i = 0; ok && i < Rf_xlength(dim); i++) {
-            ok = INTEGER(dim)[i] >= 0;
-            count *= INTEGER(dim)[i];
-        }
-        if (!ok || count != (double)n)
-            broken();
+    if (head.flags & LAM_CODEC_DIM) {
+        SEXP dim = PROTECT(get_value(c));
         Rf_setAttrib(out, R_DimSymbol, dim);
         UNPROTECT(1);
     }
@@ -213,43 +183,39 @@ static SEXP get_value(reader *r, int depth)
     return out;
 }
 
-SEXP ffi_decode(SEXP raw)
+static const void *raw_bytes(SEXP raw, size_t *n)
 {
+    lam_error err;
     if (TYPEOF(raw) != RAWSXP)
-        broken();
-    reader r = {RAW(raw), (size_t)Rf_xlength(raw)};
-    SEXP out = PROTECT(get_value(&r, 0));
-    if (r.left != 0)
-        broken();
-    UNPROTECT(1);
-    return out;
+        glue_check(lam_fail(&err, LAM_EFILE, "These are no bytes but %s.", Rf_type2char((SEXPTYPE)TYPEOF(raw))), &err);
+    *n = (size_t)Rf_xlength(raw);
+    return RAW(raw);
 }
 
-/* CRC-32 (polynomial 0xEDB88320, as in zip), as a double. */
+SEXP ffi_decode(SEXP raw)
+{
+    size_t n;
+    lam_error err;
+    const void *bytes = raw_bytes(raw, &n);
+    glue_check(lam_codec_check(bytes, n, &err), &err);
+    lam_codec c = {bytes, n};
+    return get_value(&c);
+}
+
+/* As a double. */
 SEXP ffi_checksum(SEXP raw)
 {
-    if (TYPEOF(raw) != RAWSXP)
-        broken();
-    uint32_t table[256];
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t c = i;
-        for (int k = 0; k < 8; k++)
-            c = c & 1 ? 0xEDB88320u ^ (c >> 1) : c >> 1;
-        table[i] = c;
-    }
-    uint32_t crc = 0xFFFFFFFFu;
-    const unsigned char *b = RAW(raw);
-    for (R_xlen_t i = 0; i < Rf_xlength(raw); i++)
-        crc = table[(crc ^ b[i]) & 0xFF] ^ (crc >> 8);
-    return Rf_ScalarReal((double)(crc ^ 0xFFFFFFFFu));
+    size_t n;
+    const void *bytes = raw_bytes(raw, &n);
+    return Rf_ScalarReal((double)lam_checksum(bytes, n));
 }
 
 SEXP ffi_file_replace(SEXP path, SEXP raw)
 {
+    size_t n;
     lam_error err;
-    if (TYPEOF(raw) != RAWSXP)
-        broken();
+    const void *bytes = raw_bytes(raw, &n);
     const char *to = R_ExpandFileName(glue_string(path, "filepath"));
-    glue_check(lam_file_replace(to, RAW(raw), (size_t)Rf_xlength(raw), &err), &err);
+    glue_check(lam_file_replace(to, bytes, n, &err), &err);
     return R_NilValue;
 }

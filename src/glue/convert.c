@@ -1,17 +1,15 @@
 /* R arrays to row-major floats and back. */
-#include "base/alloc.h"
 #include "glue/glue.h"
-#include "kernels/convert.h"
 
-static void fail_array(const char *arg, SEXP x)
-{
-    lam_error err;
-    glue_check(lam_fail_arg(&err, LAM_EARGUMENT, arg, "numbers", "%s",
-                            Rf_type2char((SEXPTYPE)TYPEOF(x))), &err);
-}
+#include <limits.h>
+
+#include "base/alloc.h"
+#include "kernels/convert.h"
 
 int glue_dims(SEXP x, size_t *dim, const char *arg)
 {
+    if (TYPEOF(x) != REALSXP && TYPEOF(x) != INTSXP && TYPEOF(x) != LGLSXP)
+        glue_refuse(LAM_EARGUMENT, arg, "numbers", Rf_type2char((SEXPTYPE)TYPEOF(x)));
     SEXP dims = Rf_getAttrib(x, R_DimSymbol);
     if (dims == R_NilValue) {
         dim[0] = (size_t)Rf_xlength(x);
@@ -27,16 +25,11 @@ int glue_dims(SEXP x, size_t *dim, const char *arg)
     return rank;
 }
 
-bool glue_rows_into(SEXP x, size_t first, size_t rows, int rank, const size_t *dim, float *out, const char *arg)
+bool glue_rows_into(SEXP x, size_t first, size_t rows, int rank, const size_t *dim, float *out)
 {
     if (TYPEOF(x) == REALSXP)
         return lam_from_doubles(REAL(x), first, rows, rank, dim, out);
-    if (TYPEOF(x) == INTSXP)
-        return lam_from_integers(INTEGER(x), first, rows, rank, dim, out);
-    if (TYPEOF(x) == LGLSXP)
-        return lam_from_integers(LOGICAL(x), first, rows, rank, dim, out);
-    fail_array(arg, x);
-    return false;
+    return lam_from_integers(TYPEOF(x) == INTSXP ? INTEGER(x) : LOGICAL(x), first, rows, rank, dim, out);
 }
 
 float *glue_floats(SEXP x, size_t *rows, size_t *d, const char *arg)
@@ -47,8 +40,8 @@ float *glue_floats(SEXP x, size_t *rows, size_t *d, const char *arg)
     *d = 1;
     for (int i = 1; i < rank; i++)
         *d *= dim[i];
-    float *out = (float *)R_alloc(*rows * *d + 1, sizeof(float));
-    glue_rows_into(x, 0, *rows, rank, dim, out, arg);
+    float *out = glue_alloc(*rows * *d, sizeof(float), arg);
+    glue_rows_into(x, 0, *rows, rank, dim, out);
     return out;
 }
 
@@ -83,8 +76,11 @@ static SEXP new_doubles(size_t count)
 SEXP glue_new_array(int rank, const size_t *dim)
 {
     size_t count = 1;
-    for (int i = 0; i < rank; i++)
+    for (int i = 0; i < rank; i++) {
+        if (rank > 1 && dim[i] > INT_MAX)
+            glue_refuse(LAM_EMEMORY, "dim", "below 2^31, as R's arrays are", "more");
         count = lam_mul(count, dim[i]);
+    }
     SEXP out = PROTECT(new_doubles(count));
     if (rank > 1) {
         SEXP dims = PROTECT(Rf_allocVector(INTSXP, rank));

@@ -118,7 +118,8 @@ SEXP ffi_vocabulary(SEXP kind)
         UNPROTECT(1);
         return out;
     }
-    Rf_error("lamina: no list of %s", word);
+    glue_refuse(LAM_EARGUMENT, "kind", "a kind of thing that has a list of names", word);
+    return R_NilValue;
 }
 
 #ifndef LAM_BLAS_NAME

@@ -24,7 +24,7 @@ static bool fill(SEXP x, float *out, const char *arg)
     size_t dim[LAM_MAX_RANK];
     int rank = glue_dims(x, dim, arg);
     uint64_t mode = glue_enter();
-    bool finite = glue_rows_into(x, 0, dim[0], rank, dim, out, arg);
+    bool finite = glue_rows_into(x, 0, dim[0], rank, dim, out);
     glue_leave(mode);
     return finite;
 }
@@ -49,6 +49,22 @@ static void check_rows(size_t n, size_t expected, const char *arg)
     }
 }
 
+/* list(p, i, x, dim) has the types and lengths of a sparse matrix; what the numbers say is checked by
+ * lam_data_set_columns(). */
+static void check_sparse(SEXP x)
+{
+    glue_list(x, 4, "x");
+    SEXP p = VECTOR_ELT(x, 0), i = VECTOR_ELT(x, 1), values = VECTOR_ELT(x, 2), dim = VECTOR_ELT(x, 3);
+    bool ok = TYPEOF(p) == INTSXP && TYPEOF(i) == INTSXP && TYPEOF(dim) == INTSXP && Rf_xlength(dim) == 2 &&
+              (values == R_NilValue || (TYPEOF(values) == REALSXP && Rf_xlength(values) == Rf_xlength(i)));
+    for (int k = 0; ok && k < 2; k++)
+        ok = INTEGER(dim)[k] >= 0;
+    ok = ok && Rf_xlength(p) == (R_xlen_t)INTEGER(dim)[1] + 1 && INTEGER(p)[0] == 0 &&
+         INTEGER(p)[INTEGER(dim)[1]] == Rf_xlength(i);
+    if (!ok)
+        glue_refuse(LAM_EARGUMENT, "x", "the parts of a sparse matrix", "something else");
+}
+
 /* x: an array, samples first, or list(p, i, x, dim): the columns of a sparse matrix.  y, w: arrays
  * or NULL. */
 SEXP ffi_data_new(SEXP x, SEXP y, SEXP w)
@@ -56,8 +72,9 @@ SEXP ffi_data_new(SEXP x, SEXP y, SEXP w)
     lam_error err;
     lam_data *data = NULL;
     bool sparse = TYPEOF(x) == VECSXP;
-    size_t n, y_n, x_d, y_d = 0, nonzeros = 0;
+    size_t n, y_n, w_n, x_d, y_d = 0, nonzeros = 0;
     if (sparse) {
+        check_sparse(x);
         n = (size_t)INTEGER(VECTOR_ELT(x, 3))[0];
         x_d = (size_t)INTEGER(VECTOR_ELT(x, 3))[1];
         nonzeros = (size_t)Rf_xlength(VECTOR_ELT(x, 1));
@@ -69,8 +86,10 @@ SEXP ffi_data_new(SEXP x, SEXP y, SEXP w)
         y_d = per_sample(y, &y_n, "y");
         check_rows(y_n, n, "y");
     }
+    if (w != R_NilValue && per_sample(w, &w_n, "sample_weight") != 1)
+        glue_refuse(LAM_ESHAPE, "sample_weight", "one number a sample", "an array");
     if (w != R_NilValue)
-        check_rows((size_t)Rf_xlength(w), n, "sample_weight");
+        check_rows(w_n, n, "sample_weight");
     SEXP ptr = PROTECT(glue_new_pointer("data", free_data, R_NilValue));
     glue_check(lam_data_new(&data, n, x_d, y_d, w != R_NilValue, sparse, nonzeros, &err), &err);
     R_SetExternalPtrAddr(ptr, data);
@@ -95,10 +114,13 @@ SEXP ffi_data_new(SEXP x, SEXP y, SEXP w)
 /* Frees a loop or data before the garbage collector comes to it.  Loops first: they read their data. */
 SEXP ffi_release(SEXP ptr)
 {
-    if (R_ExternalPtrTag(ptr) == Rf_install("loop"))
+    SEXP kind = TYPEOF(ptr) == EXTPTRSXP ? R_ExternalPtrTag(ptr) : R_NilValue;
+    if (kind == Rf_install("loop"))
         free_loop(ptr);
-    else if (R_ExternalPtrTag(ptr) == Rf_install("data"))
+    else if (kind == Rf_install("data"))
         free_data(ptr);
+    else
+        glue_refuse(LAM_EARGUMENT, "ptr", "a loop or data", "something else");
     return R_NilValue;
 }
 
@@ -123,11 +145,16 @@ SEXP ffi_data_bad(SEXP ptr)
     return out;
 }
 
+enum { MANY_METRICS = 10000 };
+
 static lam_spec *read_specs(SEXP list, SEXP weighted, int *n, int *n_weighted)
 {
+    R_xlen_t both = glue_list(list, -1, "metrics") + glue_list(weighted, -1, "weighted_metrics");
+    if (both > MANY_METRICS)
+        glue_refuse(LAM_EARGUMENT, "metrics", "a list of metrics", "one of more than 10,000");
     *n = (int)Rf_xlength(list);
     *n_weighted = (int)Rf_xlength(weighted);
-    lam_spec *specs = (lam_spec *)R_alloc((size_t)(*n + *n_weighted) + 1, sizeof(lam_spec));
+    lam_spec *specs = glue_alloc((size_t)both, sizeof(lam_spec), "metrics");
     for (int i = 0; i < *n; i++)
         specs[i] = glue_spec(VECTOR_ELT(list, i), "metrics");
     for (int i = 0; i < *n_weighted; i++)
@@ -145,13 +172,19 @@ SEXP ffi_loop_new(SEXP net, SEXP from, SEXP data, SEXP first, SEXP n, SEXP batch
     lam_metric_list list;
     list.spec = read_specs(metrics, weighted_metrics, &list.n, &list.n_weighted);
     const char *word = glue_string(kind, "kind");
-    lam_loop_kind k = strcmp(word, "train") == 0  ? LAM_LOOP_TRAIN
-                      : strcmp(word, "test") == 0 ? LAM_LOOP_TEST
-                                                  : LAM_LOOP_PROBE;
+    const char *const words[] = {"test", "train", "probe"}; /* as in lam_loop_kind */
+    int k = 0;
+    while (k < 3 && strcmp(words[k], word) != 0)
+        k++;
+    if (k == 3)
+        glue_refuse(LAM_EARGUMENT, "kind", "\"train\", \"test\" or \"probe\"", word);
+    glue_net *g = glue_get_net(net);
+    lam_data *rows = glue_get_data(data);
+    size_t start = glue_index(from, (size_t)g->net->n_layers + 1, "from");
     SEXP keep = PROTECT(Rf_list2(net, data));
     SEXP ptr = PROTECT(glue_new_pointer("loop", free_loop, keep));
-    glue_check(lam_loop_new(&loop, glue_get_net(net)->net, (int)glue_count(from, "from"), glue_get_data(data), glue_count(first, "first"),
-                            glue_count(n, "n"), glue_count(batch_size, "batch_size"), k, &list, &err), &err);
+    glue_check(lam_loop_new(&loop, g->net, (int)start, rows, glue_count(first, "first"), glue_count(n, "n"),
+                            glue_count(batch_size, "batch_size"), (lam_loop_kind)k, &list, &err), &err);
     R_SetExternalPtrAddr(ptr, loop);
     UNPROTECT(2);
     return ptr;
@@ -160,7 +193,7 @@ SEXP ffi_loop_new(SEXP net, SEXP from, SEXP data, SEXP first, SEXP n, SEXP batch
 SEXP ffi_loop_start(SEXP ptr, SEXP shuffle, SEXP epoch)
 {
     lam_error err;
-    glue_check(lam_loop_start(glue_get_loop(ptr), glue_flag(shuffle, "shuffle"), (uint64_t)glue_number(epoch, "epoch"), &err), &err);
+    glue_check(lam_loop_start(glue_get_loop(ptr), glue_flag(shuffle, "shuffle"), (uint64_t)glue_count(epoch, "epoch"), &err), &err);
     return R_NilValue;
 }
 
@@ -186,6 +219,10 @@ SEXP ffi_loop_run(SEXP ptr, SEXP max_batches, SEXP seconds)
     lam_loop *loop = glue_get_loop(ptr);
     double most = glue_number(max_batches, "max_batches");
     double time = glue_number(seconds, "seconds");
+    if (!(most >= 0))
+        glue_refuse(LAM_EARGUMENT, "max_batches", "a number of at least 0", "another one");
+    if (!(time >= 0))
+        glue_refuse(LAM_EARGUMENT, "seconds", "a number of at least 0", "another one");
     glue_ask();
     uint64_t mode = glue_enter();
     lam_status status = lam_loop_run(loop, most >= 1e15 ? SIZE_MAX : (size_t)most, time, &err);
@@ -209,7 +246,7 @@ SEXP ffi_loop_feed(SEXP ptr, SEXP data)
 {
     lam_error err;
     lam_loop *loop = glue_get_loop(ptr);
-    glue_check(lam_loop_feed(loop, glue_get_data(data), &err), &err);
+    glue_check(lam_loop_feed(loop, glue_get_data(data), &err), &err); /* a refused one keeps the old data */
     SETCADR(R_ExternalPtrProtected(ptr), data);
     return R_NilValue;
 }
@@ -234,7 +271,11 @@ static SEXP batch_arrays(lam_loop *loop)
 /* list(y_true =, y_pred =) of the batch that was done last. */
 SEXP ffi_loop_batch(SEXP ptr)
 {
-    return batch_arrays(glue_get_loop(ptr));
+    lam_error err;
+    lam_loop *loop = glue_get_loop(ptr);
+    if (!loop->output)
+        glue_check(lam_fail(&err, LAM_ESTATE, "No batch has been done."), &err);
+    return batch_arrays(loop);
 }
 
 /* The same of the next batch, whose step ffi_loop_backward() then takes. */
@@ -275,9 +316,12 @@ SEXP ffi_loop_probe(SEXP ptr, SEXP training)
     bool train = glue_flag(training, "training");
     double loss = 0;
     size_t dim[LAM_MAX_RANK + 1];
+    const float *dx = NULL;
+    lam_error err;
     uint64_t mode = glue_enter();
-    const float *dx = lam_loop_probe(loop, train, &loss);
+    lam_status status = lam_loop_probe(loop, train, &loss, &dx, &err);
     glue_leave(mode);
+    glue_check(status, &err);
     SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
     SET_VECTOR_ELT(out, 0, Rf_ScalarReal(loss));
     SET_VECTOR_ELT(out, 1, glue_flat_list(loop->net, loop->plan->grads));

@@ -31,9 +31,9 @@ SEXP ffi_loss_gradient(SEXP spec, SEXP y_true, SEXP y_pred)
 {
     glue_pair pair = glue_read_pair(y_true, y_pred);
     lam_loss loss = read_loss(spec, &pair);
-    double *value = (double *)R_alloc(pair.rows + 1, sizeof(double));
-    float *scale = (float *)R_alloc(pair.rows + 1, sizeof(float));
-    float *grad = (float *)R_alloc(pair.rows * pair.d + 1, sizeof(float));
+    double *value = glue_alloc(pair.rows, sizeof(double), "the losses");
+    float *scale = glue_alloc(pair.rows, sizeof(float), "the losses");
+    float *grad = glue_alloc(pair.rows * pair.d, sizeof(float), "the gradient");
     for (size_t r = 0; r < pair.rows; r++)
         scale[r] = 1;
     loss.type->eval(&loss, pair.rows, pair.d, pair.y, pair.pred, value, scale, grad);

@@ -1,5 +1,7 @@
 /* Metrics on R arrays.  A metric's state is a double vector that carries the number of outputs and
  * of target columns as its attribute "shape". */
+#include <limits.h>
+#include <math.h>
 #include <string.h>
 
 #include "glue/glue.h"
@@ -23,6 +25,7 @@ static SEXP shape_symbol(void)
 static SEXP new_state(const lam_metric *metric, const glue_pair *pair)
 {
     R_xlen_t n = (R_xlen_t)metric->type->state_count(metric, pair->d);
+    glue_room((size_t)n, sizeof(double), "a metric");
     SEXP out = PROTECT(Rf_allocVector(REALSXP, n));
     SEXP shape = PROTECT(Rf_allocVector(REALSXP, 2));
     memset(REAL(out), 0, (size_t)n * sizeof(double));
@@ -33,12 +36,33 @@ static SEXP new_state(const lam_metric *metric, const glue_pair *pair)
     return out;
 }
 
+/* The number of outputs and of target columns that a state is of. */
+static void state_shape(SEXP state, size_t shape[2])
+{
+    SEXP given = Rf_getAttrib(state, shape_symbol());
+    if (TYPEOF(state) != REALSXP || TYPEOF(given) != REALSXP || Rf_xlength(given) != 2)
+        glue_refuse(LAM_EARGUMENT, "state", "the state of a metric", "something else");
+    for (int i = 0; i < 2; i++) {
+        double d = REAL(given)[i];
+        if (!(d >= 0 && d <= INT_MAX && d == floor(d)))
+            glue_refuse(LAM_EARGUMENT, "state", "the state of a metric", "something else");
+        shape[i] = (size_t)d;
+    }
+}
+
+static void check_length(SEXP state, const lam_metric *metric, size_t d)
+{
+    if ((size_t)Rf_xlength(state) != metric->type->state_count(metric, d))
+        glue_refuse(LAM_ESHAPE, "state", "the state of this metric", "one of another length");
+}
+
 static void check_same_shape(SEXP state, const glue_pair *pair)
 {
-    const double *shape = REAL(Rf_getAttrib(state, shape_symbol()));
+    size_t shape[2];
     lam_error err;
-    if (shape[0] != (double)pair->d || shape[1] != (double)pair->y_d)
-        glue_check(lam_fail_arg(&err, LAM_ESHAPE, "y_pred", "as wide as before", "%zu columns after %.0f",
+    state_shape(state, shape);
+    if (shape[0] != pair->d || shape[1] != pair->y_d)
+        glue_check(lam_fail_arg(&err, LAM_ESHAPE, "y_pred", "as wide as before", "%zu columns after %zu",
                                 pair->d, shape[0]), &err);
 }
 
@@ -54,7 +78,7 @@ static const float *read_weights(SEXP w, const glue_pair *pair)
     if (n == 0 || pair->rows % n != 0 || (n != pair->rows && n != pair->dim[0]))
         glue_check(lam_fail_arg(&err, LAM_ESHAPE, "sample_weight", "one number for each sample",
                                 "%zu for %zu", n, pair->dim[0]), &err);
-    float *out = (float *)R_alloc(pair->rows, sizeof(float));
+    float *out = glue_alloc(pair->rows, sizeof(float), "the weights");
     each = pair->rows / n;
     for (size_t r = 0; r < pair->rows; r++)
         out[r] = given[r / each];
@@ -70,8 +94,10 @@ SEXP ffi_metric_update(SEXP spec, SEXP y_true, SEXP y_pred, SEXP sample_weight, 
     lam_error err;
     if (metric.type->loss && metric.type->loss->sparse)
         glue_check(lam_loss_check(&metric.loss, pair.rows, pair.d, pair.y_d, pair.y, &err), &err);
-    if (state != R_NilValue)
+    if (state != R_NilValue) {
         check_same_shape(state, &pair);
+        check_length(state, &metric, pair.d);
+    }
     SEXP out = PROTECT(new_state(&metric, &pair));
     if (state != R_NilValue)
         memcpy(REAL(out), REAL(state), (size_t)Rf_xlength(out) * sizeof(double));
@@ -82,7 +108,9 @@ SEXP ffi_metric_update(SEXP spec, SEXP y_true, SEXP y_pred, SEXP sample_weight, 
 
 SEXP ffi_metric_result(SEXP spec, SEXP state)
 {
-    const double *shape = REAL(Rf_getAttrib(state, shape_symbol()));
-    lam_metric metric = read_metric(spec, (size_t)shape[0], (size_t)shape[1]);
-    return Rf_ScalarReal(metric.type->result(&metric, (size_t)shape[0], REAL(state)));
+    size_t shape[2];
+    state_shape(state, shape);
+    lam_metric metric = read_metric(spec, shape[0], shape[1]);
+    check_length(state, &metric, shape[0]);
+    return Rf_ScalarReal(metric.type->result(&metric, shape[0], REAL(state)));
 }

@@ -1,4 +1,6 @@
 /* A network as R sees it: made from specs, described, its weights and state in and out. */
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -29,14 +31,15 @@ static SEXP list_get(SEXP list, const char *name)
     return R_NilValue;
 }
 
-/* specs: a list of list(type =, name =, trainable =, config = list(...)).  seed == NULL: the shapes
- * only, for ffi_net_describe(). */
-SEXP ffi_net_new(SEXP specs, SEXP input_shape, SEXP seed)
+enum { MANY_LAYERS = 100000 };
+
+/* specs: a list of list(type =, name =, trainable =, config = list(...)); *n: how many. */
+static lam_layer_spec *read_layers(SEXP specs, int *count)
 {
-    lam_error err;
-    void *p = NULL;
-    R_xlen_t n = Rf_xlength(specs);
-    lam_layer_spec *layers = (lam_layer_spec *)R_alloc((size_t)n + 1, sizeof(lam_layer_spec));
+    R_xlen_t n = glue_list(specs, -1, "layers");
+    if (n > MANY_LAYERS)
+        glue_refuse(LAM_EARGUMENT, "layers", "at most 100,000 layers", "more");
+    lam_layer_spec *layers = glue_alloc((size_t)n, sizeof(lam_layer_spec), "the layers");
     for (R_xlen_t i = 0; i < n; i++) {
         SEXP spec = VECTOR_ELT(specs, i);
         layers[i] = (lam_layer_spec){
@@ -46,21 +49,50 @@ SEXP ffi_net_new(SEXP specs, SEXP input_shape, SEXP seed)
             .config = glue_args(list_get(spec, "config"), "config"),
         };
     }
-    lam_shape in = {.rank = (int)Rf_xlength(input_shape)};
-    if (in.rank > LAM_MAX_RANK - 1)
-        glue_check(lam_fail(&err, LAM_ESHAPE, "An input has at most %d dimensions beside the samples.", LAM_MAX_RANK - 1), &err);
-    for (int i = 0; i < in.rank; i++)
-        in.dim[i] = (size_t)REAL(input_shape)[i];
+    *count = (int)n;
+    return layers;
+}
+
+/* Raises what ffi_net_new() would of the layers' arguments, for layers whose shapes are not known. */
+SEXP ffi_check_layers(SEXP specs)
+{
+    int n;
+    lam_error err;
+    const lam_layer_spec *layers = read_layers(specs, &n);
+    for (int i = 0; i < n; i++)
+        glue_check(lam_layer_spec_check(&layers[i], &err), &err);
+    return R_NilValue;
+}
+
+/* seed == NULL: the shapes only, for ffi_net_describe() and ffi_net_count(); FALSE: weights of 0, for
+ * ffi_net_restore(). */
+SEXP ffi_net_new(SEXP specs, SEXP input_shape, SEXP seed)
+{
+    int n;
+    lam_error err;
+    void *p = NULL;
+    const lam_layer_spec *layers = read_layers(specs, &n);
+    bool empty = TYPEOF(seed) == LGLSXP && !glue_flag(seed, "seed");
+    lam_shape in = glue_shape(input_shape, LAM_MAX_RANK - 1, 1, "input_shape");
+    uint64_t start = seed == R_NilValue ? 0 : (uint64_t)glue_count(seed, "seed");
 
     SEXP ptr = PROTECT(glue_new_pointer("net", free_net, R_NilValue));
     glue_check(lam_new(&p, 1, sizeof(glue_net), "a network", &err), &err);
     glue_net *g = p;
     R_SetExternalPtrAddr(ptr, g);
-    glue_check(lam_net_new(&g->net, layers, (int)n, &in, &err), &err);
-    if (seed != R_NilValue)
-        glue_check(lam_net_initialize(g->net, (uint64_t)glue_number(seed, "seed"), &err), &err);
+    glue_check(lam_net_new(&g->net, layers, n, &in, &err), &err);
+    if (empty)
+        glue_check(lam_net_make_room(g->net, &err), &err);
+    else if (seed != R_NilValue)
+        glue_check(lam_net_initialize(g->net, start, &err), &err);
     UNPROTECT(1);
     return ptr;
+}
+
+/* How many numbers the packed weights are that ffi_net_restore() takes. */
+SEXP ffi_net_count(SEXP ptr)
+{
+    return Rf_ScalarReal((double)lam_net_count(glue_get_shapes(ptr)->net));
 }
 
 SEXP ffi_net_alive(SEXP ptr)
@@ -70,6 +102,9 @@ SEXP ffi_net_alive(SEXP ptr)
 
 static SEXP shape_numbers(const lam_shape *shape)
 {
+    for (int i = 0; i < shape->rank; i++)
+        if (shape->dim[i] > INT_MAX)
+            glue_refuse(LAM_ESHAPE, "a dimension", "below 2^31, as in R", "more");
     SEXP out = Rf_allocVector(INTSXP, shape->rank);
     for (int i = 0; i < shape->rank; i++)
         INTEGER(out)[i] = (int)shape->dim[i];
@@ -89,7 +124,7 @@ static int own_weights(const lam_layer *layer)
  * whether it heeds the mask or has states. */
 SEXP ffi_net_describe(SEXP ptr)
 {
-    const lam_net *net = glue_get_net(ptr)->net;
+    const lam_net *net = glue_get_shapes(ptr)->net;
     const char *layer_names[] = {"output_shape", "weight_names", "weight_shapes", "weight_trainable",
                                  "mask_in", "mask_out", "uses_mask", "stateful", "final_states", ""};
     SEXP out = PROTECT(Rf_allocVector(VECSXP, net->n_layers));
@@ -153,27 +188,45 @@ SEXP ffi_net_weights(SEXP ptr)
     return glue_flat_list(net, net->weights);
 }
 
-/* weights: a list like ffi_net_weights() gives, shapes already checked; NULL items stay. */
+/* NULL for a weight that stays. */
+static const float *read_weight(SEXP x, size_t count)
+{
+    size_t rows, d;
+    lam_error err;
+    if (x == R_NilValue)
+        return NULL;
+    const float *values = glue_floats(x, &rows, &d, "weights");
+    if (rows * d != count) {
+        char expected[64];
+        snprintf(expected, sizeof expected, "an array of %zu numbers", count);
+        glue_check(lam_fail_arg(&err, LAM_ESHAPE, "weights", expected, "one of %zu", rows * d), &err);
+    }
+    return values;
+}
+
+/* weights: a list like ffi_net_weights() gives; NULL items stay.  All are read before one is set. */
 SEXP ffi_net_set_weights(SEXP ptr, SEXP weights)
 {
     lam_net *net = glue_get_net(ptr)->net;
     int at = 0;
-    if (Rf_xlength(weights) != count_weights(net))
-        Rf_error("lamina: %d weights expected", count_weights(net));
+    const float **values = glue_alloc((size_t)count_weights(net), sizeof *values, "weights");
+    glue_list(weights, count_weights(net), "weights");
+    for (int i = 0; i < net->n_layers; i++)
+        for (int w = 0; w < net->layers[i].n_weights; w++)
+            if (!net->layers[i].weight[w].state) {
+                values[at] = read_weight(VECTOR_ELT(weights, at), net->layers[i].weight[w].count);
+                at++;
+            }
     lam_net_settle(net);
+    at = 0;
     for (int i = 0; i < net->n_layers; i++)
         for (int w = 0; w < net->layers[i].n_weights; w++) {
             const lam_weight *weight = &net->layers[i].weight[w];
             if (weight->state)
                 continue;
-            SEXP x = VECTOR_ELT(weights, at++);
-            if (x == R_NilValue)
-                continue;
-            size_t rows, d;
-            const float *values = glue_floats(x, &rows, &d, "weights");
-            if (rows * d != weight->count)
-                Rf_error("lamina: weight %d has %zu numbers, not %zu", at, rows * d, weight->count);
-            memcpy(net->weights + weight->offset, values, weight->count * sizeof(float));
+            if (values[at])
+                memcpy(net->weights + weight->offset, values[at], weight->count * sizeof(float));
+            at++;
         }
     return R_NilValue;
 }
@@ -182,7 +235,8 @@ SEXP ffi_net_set_weights(SEXP ptr, SEXP weights)
 SEXP ffi_net_reset_states(SEXP ptr, SEXP layers)
 {
     lam_net *net = glue_get_net(ptr)->net;
-    for (R_xlen_t i = 0; i < Rf_xlength(layers); i++)
+    R_xlen_t n = glue_positions(layers, 1, net->n_layers + 1, "layers");
+    for (R_xlen_t i = 0; i < n; i++)
         lam_net_reset_states(net, INTEGER(layers)[i] - 1);
     return R_NilValue;
 }
@@ -191,7 +245,7 @@ SEXP ffi_net_set_trainable(SEXP ptr, SEXP trainable)
 {
     lam_net *net = glue_get_net(ptr)->net;
     if (TYPEOF(trainable) != LGLSXP || Rf_xlength(trainable) != net->n_layers)
-        Rf_error("lamina: one flag a layer expected");
+        glue_refuse(LAM_EARGUMENT, "trainable", "one flag a layer", "something else");
     for (int i = 0; i < net->n_layers; i++)
         net->layers[i].trainable = LOGICAL(trainable)[i] == TRUE;
     return R_NilValue;
@@ -217,10 +271,10 @@ SEXP ffi_net_compile(SEXP ptr, SEXP optimizer, SEXP loss, SEXP sum_loss, SEXP bf
 {
     lam_error err;
     lam_net *net = glue_get_net(ptr)->net;
-    bool rounds = glue_flag(bf16, "precision");
+    bool rounds = glue_flag(bf16, "precision"), sums = glue_flag(sum_loss, "reduction");
     lam_spec o = glue_spec(optimizer, "optimizer");
     lam_spec l = glue_spec(loss, "loss");
-    glue_check(lam_net_compile(net, &o, loss == R_NilValue ? NULL : &l, glue_flag(sum_loss, "reduction"), &err), &err);
+    glue_check(lam_net_compile(net, &o, loss == R_NilValue ? NULL : &l, sums, &err), &err);
     net->bf16 = rounds;
     return R_NilValue;
 }
@@ -255,39 +309,61 @@ SEXP ffi_net_state(SEXP ptr)
     return out;
 }
 
-static void unpack(const lam_net *net, SEXP raw, float *flat, const char *what)
+/* Is there something to be unpacked? */
+static bool packed_for(const lam_net *net, SEXP raw, const float *flat, const char *what)
 {
-    size_t bytes = lam_net_count(net) * sizeof(float);
     if (!flat || raw == R_NilValue)
-        return;
-    if (TYPEOF(raw) != RAWSXP || (size_t)Rf_xlength(raw) != bytes) {
+        return false;
+    if (TYPEOF(raw) != RAWSXP || (size_t)Rf_xlength(raw) != lam_net_count(net) * sizeof(float)) {
         lam_error err;
         glue_check(lam_fail(&err, LAM_ESTATE, "The saved %s do not fit this model.", what), &err);
     }
-    lam_net_unpack(net, (const float *)RAW(raw), flat);
+    return true;
 }
 
-/* Takes what fits: the weights always, the optimizer's state when the optimizer has such slots. */
+static void unpack(const lam_net *net, SEXP raw, float *flat)
+{
+    if (flat && raw != R_NilValue)
+        lam_net_unpack(net, (const float *)RAW(raw), flat);
+}
+
+/* Takes what fits: the weights always, the optimizer's state when the optimizer has such slots.  All is
+ * checked before anything is taken. */
 SEXP ffi_net_restore(SEXP ptr, SEXP state)
 {
     lam_net *net = glue_get_net(ptr)->net;
-    SEXP slots = list_get(state, "slots");
-    unpack(net, list_get(state, "weights"), net->weights, "weights");
-    net->seed = (uint64_t)glue_number(list_get(state, "seed"), "seed");
-    if (!net->compiled || Rf_xlength(slots) != net->n_slots)
+    glue_list(state, -1, "state");
+    SEXP weights = list_get(state, "weights"), slots = list_get(state, "slots"), ema = list_get(state, "ema");
+    SEXP accumulated = list_get(state, "accumulated");
+    packed_for(net, weights, net->weights, "weights");
+    uint64_t seed = (uint64_t)glue_count(list_get(state, "seed"), "seed"), batches = 0;
+    bool slots_fit = net->compiled && TYPEOF(slots) == VECSXP && Rf_xlength(slots) == net->n_slots, averaged = false;
+    if (slots_fit) {
+        for (int s = 0; s < net->n_slots; s++)
+            packed_for(net, VECTOR_ELT(slots, s), net->slot[s], "optimizer's numbers");
+        if (packed_for(net, ema, net->ema, "averaged weights"))
+            averaged = glue_flag(list_get(state, "averaged"), "averaged");
+        packed_for(net, accumulated, net->accumulated, "accumulated gradients");
+        batches = (uint64_t)glue_count(list_get(state, "batches"), "batches");
+    }
+
+    unpack(net, weights, net->weights);
+    net->seed = seed;
+    if (!slots_fit)
         return R_NilValue;
     for (int s = 0; s < net->n_slots; s++)
-        unpack(net, VECTOR_ELT(slots, s), net->slot[s], "optimizer's numbers");
-    unpack(net, list_get(state, "ema"), net->ema, "averaged weights");
-    net->averaged = net->ema && glue_flag(list_get(state, "averaged"), "averaged");
-    unpack(net, list_get(state, "accumulated"), net->accumulated, "accumulated gradients");
-    net->batches = (uint64_t)glue_number(list_get(state, "batches"), "batches");
+        unpack(net, VECTOR_ELT(slots, s), net->slot[s]);
+    unpack(net, ema, net->ema);
+    unpack(net, accumulated, net->accumulated);
+    net->averaged = averaged;
+    net->batches = batches;
     return R_NilValue;
 }
 
 SEXP ffi_net_seed(SEXP ptr, SEXP seed)
 {
-    glue_get_net(ptr)->net->seed = (uint64_t)glue_number(seed, "seed");
+    lam_net *net = glue_get_net(ptr)->net;
+    net->seed = (uint64_t)glue_count(seed, "seed");
     return R_NilValue;
 }
 
@@ -317,6 +393,8 @@ SEXP ffi_net_set_rate(SEXP ptr, SEXP rate)
     lam_error err;
     lam_net *net = glue_get_net(ptr)->net;
     double value = glue_number(rate, "learning_rate");
+    if (!net->compiled)
+        glue_check(lam_fail(&err, LAM_ESTATE, "The model has not been compiled."), &err);
     lam_arg arg = {.name = "learning_rate", .kind = LAM_ARG_NUMBERS, .n = 1, .numbers = &value};
     glue_check(lam_schedule_read(&arg, &net->optimizer.rate, &err), &err);
     return R_NilValue;
@@ -348,7 +426,7 @@ static void make_room(glue_net *g, size_t rows)
     glue_check(lam_plan_new(&g->plan, g->net, 0, g->net->n_layers, rows, LAM_PLAN_PREDICT, &err), &err);
 }
 
-/* What is to be predicted from: an array of R's, samples first, or sparse data, known to be finite. */
+/* What is to be predicted from: an array of R's, samples first, or data, known to be finite. */
 typedef struct inputs {
     SEXP x;
     int rank;
@@ -356,15 +434,30 @@ typedef struct inputs {
     const lam_data *data;
 } inputs;
 
-static inputs open_inputs(SEXP x)
+static void check_inputs(size_t d, const lam_shape *shape)
+{
+    lam_error err;
+    if (d != lam_shape_count(shape)) {
+        char expected[64];
+        snprintf(expected, sizeof expected, "%zu numbers a sample", lam_shape_count(shape));
+        glue_check(lam_fail_arg(&err, LAM_ESHAPE, "x", expected, "%zu", d), &err);
+    }
+}
+
+static inputs open_inputs(SEXP x, const lam_shape *shape)
 {
     inputs in = {.x = x};
     if (TYPEOF(x) == EXTPTRSXP) {
         in.data = glue_get_data(x);
         in.n = in.data->n;
+        check_inputs(in.data->x_d, shape);
     } else {
+        size_t d = 1;
         in.rank = glue_dims(x, in.dim, "x");
         in.n = in.dim[0];
+        for (int i = 1; i < in.rank; i++)
+            d *= in.dim[i];
+        check_inputs(d, shape);
     }
     return in;
 }
@@ -374,9 +467,9 @@ static bool take_batch(const glue_net *g, const inputs *in, size_t first, lam_ru
 {
     *x = g->x;
     if (!in->data) {
-        return glue_rows_into(in->x, first, run->rows, in->rank, in->dim, g->x, "x");
+        return glue_rows_into(in->x, first, run->rows, in->rank, in->dim, g->x);
     }
-    if (lam_net_takes_sparse(g->net, 0)) {
+    if (in->data->row_start && lam_net_takes_sparse(g->net, 0)) {
         run->sparse = lam_data_sparse(in->data, NULL, first);
         *x = NULL;
     } else {
@@ -389,12 +482,12 @@ static bool take_batch(const glue_net *g, const inputs *in, size_t first, lam_ru
  * output.  NULL: the pointer is dead.  NA: x holds numbers that are not finite. */
 SEXP ffi_net_predict(SEXP ptr, SEXP x, SEXP batch_size)
 {
-    glue_net *g = glue_find_net(ptr);
+    glue_net *g = glue_find_net(ptr) ? glue_get_net(ptr) : NULL;
     if (!g)
         return R_NilValue;
     const lam_net *net = g->net;
     size_t out_dim[LAM_MAX_RANK + 1];
-    inputs in = open_inputs(x);
+    inputs in = open_inputs(x, &net->in);
     size_t n = in.n, batch = lam_least(glue_count(batch_size, "batch_size"), n);
     if (batch == 0)
         return R_NilValue;
@@ -474,14 +567,12 @@ SEXP ffi_net_outputs(SEXP ptr, SEXP x, SEXP layers, SEXP from, SEXP training)
 {
     const lam_net *net = glue_get_net(ptr)->net;
     size_t rows, d;
-    int start = (int)glue_count(from, "from");
+    int start = (int)glue_index(from, (size_t)net->n_layers, "from");
     const float *values = glue_floats(x, &rows, &d, "x");
-    const lam_shape *in = start == 0 ? &net->in : &net->layers[start - 1].out;
-    if (d != lam_shape_count(in))
-        Rf_error("lamina: %zu numbers a sample expected", lam_shape_count(in));
+    check_inputs(d, &net->layers[start].in);
     bool trains = glue_flag(training, "training");
     size_t batch = trains ? rows : lam_least(rows, OUTPUT_ROWS);
-    R_xlen_t n = Rf_xlength(layers);
+    R_xlen_t n = glue_positions(layers, start, net->n_layers, "layers");
     SEXP out = PROTECT(Rf_allocVector(VECSXP, n));
     for (R_xlen_t i = 0; i < n; i++)
         SET_VECTOR_ELT(out, i, new_outputs(&net->layers[INTEGER(layers)[i]], rows));
@@ -511,11 +602,13 @@ SEXP ffi_net_backward(SEXP ptr, SEXP x, SEXP gradient, SEXP training)
     size_t rows, d, g_rows, g_d, dim[LAM_MAX_RANK + 1];
     const float *values = glue_floats(x, &rows, &d, "x");
     const float *dy = glue_floats(gradient, &g_rows, &g_d, "gradient");
-    if (d != lam_shape_count(&net->in) || g_rows != rows || g_d != lam_shape_count(&net->out))
-        Rf_error("lamina: shapes do not fit the network");
+    check_inputs(d, &net->in);
+    if (g_rows != rows || g_d != lam_shape_count(&net->out))
+        glue_refuse(LAM_ESHAPE, "gradient", "an array like the output", "one of another shape");
+    bool trains = glue_flag(training, "training");
     SEXP plan_ptr = PROTECT(new_plan(ptr, net, rows, LAM_PLAN_TRAIN_INPUT, 0, net->n_layers));
     lam_plan *plan = R_ExternalPtrAddr(plan_ptr);
-    lam_run run = {.rows = rows, .training = glue_flag(training, "training"), .seed = net->seed, .step = net->batches};
+    lam_run run = {.rows = rows, .training = trains, .seed = net->seed, .step = net->batches};
     uint64_t mode = glue_enter();
     lam_plan_forward(plan, values, &run);
     memcpy(lam_plan_output_gradient(plan), dy, rows * g_d * sizeof(float));
@@ -542,19 +635,19 @@ SEXP ffi_net_vjp(SEXP ptr, SEXP x, SEXP seed, SEXP from, SEXP to, SEXP linear)
     const char *names[] = {"outputs", "gradient", ""};
     const lam_net *net = glue_get_net(ptr)->net;
     size_t rows, d, seed_rows, seed_d, dim[LAM_MAX_RANK + 1];
-    int start = (int)glue_count(from, "from"), end = (int)glue_count(to, "to");
-    if (start >= end || end > net->n_layers)
-        Rf_error("lamina: no layers from %d to %d", start, end);
+    int end = (int)glue_index(to, (size_t)net->n_layers + 1, "to"), start = (int)glue_index(from, (size_t)end, "from");
+    bool linear_head = glue_flag(linear, "linear");
     const float *values = glue_floats(x, &rows, &d, "x");
     const float *dy = glue_floats(seed, &seed_rows, &seed_d, "seed");
     const lam_layer *last = &net->layers[end - 1];
     const lam_shape *in = &net->layers[start].in;
-    if (d != lam_shape_count(in) || seed_rows != rows || seed_d != last->out_count)
-        Rf_error("lamina: shapes do not fit the network");
+    check_inputs(d, in);
+    if (seed_rows != rows || seed_d != last->out_count)
+        glue_refuse(LAM_ESHAPE, "seed", "an array like the output", "one of another shape");
 
     lam_net part = *net;
     part.n_layers = end;
-    part.layers = (lam_layer *)R_alloc((size_t)end, sizeof(lam_layer));
+    part.layers = glue_alloc((size_t)end, sizeof(lam_layer), "the layers");
     memcpy(part.layers, net->layers, (size_t)end * sizeof(lam_layer));
     for (int i = start; i < end; i++)
         part.layers[i].activity = (lam_regularizer){0};
@@ -564,7 +657,7 @@ SEXP ffi_net_vjp(SEXP ptr, SEXP x, SEXP seed, SEXP from, SEXP to, SEXP linear)
     SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
     lam_run run = {
         .rows = rows,
-        .linear_head = glue_flag(linear, "linear") && last->type->closing && last->type->closing(last),
+        .linear_head = linear_head && last->type->closing && last->type->closing(last),
     };
     uint64_t mode = glue_enter();
     const float *y = lam_plan_forward(plan, values, &run);

@@ -5,29 +5,16 @@
 #include "nn/optimizer.h"
 #include "nn/weights.h"
 
-static lam_shape read_shape(SEXP x)
-{
-    lam_error err;
-    lam_shape shape = {0};
-    R_xlen_t rank = Rf_xlength(x);
-    if (TYPEOF(x) != REALSXP || rank > LAM_MAX_RANK)
-        glue_check(lam_fail_arg(&err, LAM_ESHAPE, "shape", "at most 5 whole numbers", "%.0f values", (double)rank), &err);
-    shape.rank = (int)rank;
-    for (int i = 0; i < shape.rank; i++)
-        shape.dim[i] = (size_t)REAL(x)[i];
-    return shape;
-}
-
 /* shape: doubles; seed: what draws where the initializer has no seed of its own. */
 SEXP ffi_initializer(SEXP spec, SEXP shape, SEXP seed)
 {
     lam_error err;
     lam_initializer init;
     lam_spec s = glue_spec(spec, "initializer");
-    lam_shape dims = read_shape(shape);
+    lam_shape dims = glue_shape(shape, LAM_MAX_RANK, 0, "shape");
     lam_rng rng = {.seed = (uint64_t)glue_count(seed, "seed"), .stream = LAM_STREAM_INITIALIZER};
     glue_check(lam_initializer_read(&s, &init, &err), &err);
-    float *out = (float *)R_alloc(lam_shape_count(&dims), sizeof(float));
+    float *out = glue_alloc(lam_shape_count(&dims), sizeof(float), "the weights");
     glue_check(lam_initializer_fill(&init, &dims, &rng, out, &err), &err);
     return glue_array(out, dims.rank, dims.dim);
 }
@@ -67,7 +54,12 @@ SEXP ffi_schedule(SEXP arguments, SEXP steps)
     lam_arg none = {.name = "learning_rate"};
     const lam_arg *rate = lam_args_get(&args, "learning_rate");
     glue_check(lam_schedule_read(rate ? rate : &none, &schedule, &err), &err);
-    R_xlen_t n = TYPEOF(steps) == REALSXP ? Rf_xlength(steps) : 0;
+    if (TYPEOF(steps) != REALSXP)
+        glue_refuse(LAM_EARGUMENT, "step", "numbers", Rf_type2char((SEXPTYPE)TYPEOF(steps)));
+    R_xlen_t n = Rf_xlength(steps);
+    for (R_xlen_t i = 0; i < n; i++)
+        if (!(REAL(steps)[i] >= 0 && REAL(steps)[i] <= 9e15))
+            glue_refuse(LAM_EARGUMENT, "step", "numbers of at least 0", "others");
     SEXP out = PROTECT(Rf_allocVector(REALSXP, n));
     for (R_xlen_t i = 0; i < n; i++)
         REAL(out)[i] = lam_schedule_rate(&schedule, REAL(steps)[i]);
@@ -87,10 +79,10 @@ SEXP ffi_optimizer_steps(SEXP spec, SEXP weights, SEXP gradients)
     const float *g = glue_floats(gradients, &steps, &n, "gradients");
     if (rows * d != n)
         glue_check(lam_fail_arg(&err, LAM_ESHAPE, "gradients", "of one column a weight", "of %zu for %zu weights", n, rows * d), &err);
-    float *path = (float *)R_alloc(steps * n, sizeof(float));
+    float *path = glue_alloc(steps * n, sizeof(float), "the weights");
     lam_piece piece = {.n = n, .w = w};
     for (int k = 0; k < o.type->slots(&o); k++) {
-        piece.slot[k] = (float *)R_alloc(n, sizeof(float));
+        piece.slot[k] = glue_alloc(n, sizeof(float), "the weights");
         for (size_t i = 0; i < n; i++)
             piece.slot[k][i] = o.type->slot_start ? o.type->slot_start(&o, k) : 0.0f;
     }

@@ -29,7 +29,7 @@ SEXP ffi_profile_start(SEXP loop)
 SEXP ffi_profile_mark(SEXP loop, SEXP stage)
 {
     lam_profile *profile = get_profile(loop);
-    size_t at = stage == R_NilValue ? LAM_STAGES : glue_count(stage, "stage");
+    size_t at = stage == R_NilValue ? LAM_STAGES : glue_index(stage, LAM_STAGES, "stage");
     if (at < LAM_STAGES)
         lam_profile_stage(profile, (lam_stage)at);
     else
@@ -77,6 +77,8 @@ SEXP ffi_peak(SEXP seconds)
 {
     const char *names[] = {"flops", "threads", "tier", ""};
     double time = glue_number(seconds, "seconds");
+    if (!(time >= 0 && time <= 60))
+        glue_refuse(LAM_EARGUMENT, "seconds", "between 0 and 60", "another number");
     uint64_t mode = glue_enter();
     double flops = lam_peak(time);
     glue_leave(mode);

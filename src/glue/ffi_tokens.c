@@ -14,6 +14,8 @@ SEXP ffi_tokens_bad(SEXP x, SEXP limit)
 {
     double most = glue_number(limit, "input_dim");
     R_xlen_t n = Rf_xlength(x), i = 0;
+    if (TYPEOF(x) != REALSXP && TYPEOF(x) != INTSXP)
+        glue_refuse(LAM_EARGUMENT, "x", "numbers", Rf_type2char((SEXPTYPE)TYPEOF(x)));
     if (TYPEOF(x) == REALSXP)
         while (i < n && is_token(REAL(x)[i], most))
             i++;

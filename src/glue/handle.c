@@ -1,6 +1,7 @@
 #include "glue/handle.h"
 
 #include <setjmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,9 +9,17 @@
 #include "base/fpu.h"
 #include "base/threads.h"
 
+/* The tag of our pointers: a word that nobody else would choose. */
+static SEXP tag_of(const char *kind)
+{
+    char name[48];
+    snprintf(name, sizeof name, "lamina's pointer to a %s", kind);
+    return Rf_install(name);
+}
+
 static void *address(SEXP ptr, const char *kind)
 {
-    if (TYPEOF(ptr) != EXTPTRSXP || R_ExternalPtrTag(ptr) != Rf_install(kind)) {
+    if (TYPEOF(ptr) != EXTPTRSXP || R_ExternalPtrTag(ptr) != tag_of(kind)) {
         lam_error err;
         glue_check(lam_fail(&err, LAM_ESTATE, "This is not lamina's pointer to a %s.", kind), &err);
     }
@@ -32,9 +41,18 @@ glue_net *glue_find_net(SEXP ptr)
     return ptr == R_NilValue ? NULL : address(ptr, "net");
 }
 
-glue_net *glue_get_net(SEXP ptr)
+glue_net *glue_get_shapes(SEXP ptr)
 {
     return alive(ptr, "net");
+}
+
+glue_net *glue_get_net(SEXP ptr)
+{
+    lam_error err;
+    glue_net *g = glue_get_shapes(ptr);
+    if (!g->net->weights)
+        glue_check(lam_fail(&err, LAM_ESTATE, "The network has no weights."), &err);
+    return g;
 }
 
 lam_data *glue_get_data(SEXP ptr)
@@ -49,7 +67,7 @@ lam_loop *glue_get_loop(SEXP ptr)
 
 SEXP glue_new_pointer(const char *kind, R_CFinalizer_t finalizer, SEXP keep)
 {
-    SEXP ptr = PROTECT(R_MakeExternalPtr(NULL, Rf_install(kind), keep));
+    SEXP ptr = PROTECT(R_MakeExternalPtr(NULL, tag_of(kind), keep));
     R_RegisterCFinalizerEx(ptr, finalizer, TRUE);
     UNPROTECT(1);
     return ptr;

@@ -17,7 +17,8 @@ typedef struct glue_net {
 } glue_net;
 
 /* The object behind a pointer; an R error when it is not of that kind or dead. */
-glue_net *glue_get_net(SEXP ptr);
+glue_net *glue_get_net(SEXP ptr);    /* with weights */
+glue_net *glue_get_shapes(SEXP ptr); /* with or without */
 lam_data *glue_get_data(SEXP ptr);
 lam_loop *glue_get_loop(SEXP ptr);
 /* NULL for a dead network pointer. */

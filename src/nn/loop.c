@@ -208,11 +208,14 @@ lam_status lam_loop_new(lam_loop **out, lam_net *net, int from, const lam_data *
     *out = NULL;
     if (!net->compiled)
         return lam_fail(err, LAM_ESTATE, "The model has not been compiled.");
-    if (first + n > data->n || n == 0)
+    if (first > data->n || n > data->n - first || n == 0)
         return lam_fail(err, LAM_EDATA, "There are no samples.");
+    if (batch == 0)
+        return lam_fail_arg(err, LAM_EARGUMENT, "batch_size", "at least 1", "0");
     LAM_TRY(lam_new(&p, 1, sizeof(lam_loop), "a loop", err));
     lam_loop *loop = p;
     loop->net = net;
+    loop->compilation = net->compilations;
     loop->from = from;
     loop->data = data;
     loop->kind = kind;
@@ -257,8 +260,26 @@ void lam_loop_free(lam_loop *loop)
     lam_free(loop);
 }
 
+/* Does the loop still fit its network? */
+static lam_status check_current(const lam_loop *loop, lam_error *err)
+{
+    if (loop->compilation != loop->net->compilations)
+        return lam_fail(err, LAM_ESTATE, "The model was compiled anew while it was at work.");
+    return LAM_OK;
+}
+
+/* And has it the memory for a batch? */
+static lam_status check_usable(const lam_loop *loop, lam_error *err)
+{
+    LAM_TRY(check_current(loop, err));
+    if (!loop->plan)
+        return lam_fail(err, LAM_ESTATE, "There was no memory for a batch.");
+    return LAM_OK;
+}
+
 lam_status lam_loop_profile(lam_loop *loop, lam_error *err)
 {
+    LAM_TRY(check_usable(loop, err));
     if (!loop->profile)
         LAM_TRY(lam_profile_new(&loop->profile, loop->net->n_layers, err));
     loop->plan->profile = loop->profile;
@@ -269,8 +290,10 @@ lam_status lam_loop_profile(lam_loop *loop, lam_error *err)
 
 lam_status lam_loop_start(lam_loop *loop, bool shuffle, uint64_t epoch, lam_error *err)
 {
+    LAM_TRY(check_usable(loop, err));
     loop->at = 0;
     loop->batches = 0;
+    loop->forwarded = false;
     loop->loss_sum = loop->loss_count = 0;
     if (loop->n_states)
         memset(loop->states, 0, loop->n_states * sizeof(double));
@@ -518,8 +541,10 @@ static size_t next_rows(const lam_loop *loop)
 lam_status lam_loop_run(lam_loop *loop, size_t max_batches, double seconds, lam_error *err)
 {
     double until = lam_seconds() + seconds;
+    LAM_TRY(check_usable(loop, err));
     if (loop->net->own_loss)
         return lam_fail(err, LAM_ESTATE, "A loss of one's own needs the step in two.");
+    loop->forwarded = false;
     if (loop->profile)
         lam_profile_start(loop->profile);
     for (size_t done = 0; done < max_batches && !lam_loop_done(loop); done++) {
@@ -538,20 +563,32 @@ lam_status lam_loop_feed(lam_loop *loop, const lam_data *data, lam_error *err)
     if (data->x_d != loop->data->x_d || data->y_d != loop->data->y_d)
         return lam_fail(err, LAM_ESHAPE, "A batch has %zu inputs and %zu targets a sample; the first had %zu and %zu.",
                         data->x_d, data->y_d, loop->data->x_d, loop->data->y_d);
+    if (data->n == 0)
+        return lam_fail(err, LAM_EDATA, "There are no samples.");
+    LAM_TRY(check_current(loop, err));
+    lam_loop next = *loop;
+    next.data = data;
+    next.first = 0;
+    next.n = data->n;
+    LAM_TRY(check_targets(&next, err));
     loop->data = data;
     loop->first = 0;
     loop->n = data->n;
     loop->at = 0;
-    loop->shuffled = false;
-    LAM_TRY(check_targets(loop, err));
+    loop->shuffled = loop->forwarded = false;
+    loop->output = NULL; /* and with it what is said of the last batch, which was of other data */
+    lam_free(loop->order);
+    loop->order = NULL;
     bool lacks_room = !loop->plan || (!loop->x && !goes_sparse(loop)); /* no plan: the last time there was no memory */
     return data->n > loop->batch || lacks_room ? make_room(loop, lam_most(data->n, loop->batch), err) : LAM_OK;
 }
 
 lam_status lam_loop_forward(lam_loop *loop, size_t *rows, lam_error *err)
 {
+    LAM_TRY(check_usable(loop, err));
     if (lam_loop_done(loop))
         return lam_fail(err, LAM_ESTATE, "The epoch is over.");
+    loop->forwarded = true;
     *rows = next_rows(loop);
     if (loop->profile)
         lam_profile_start(loop->profile);
@@ -563,24 +600,32 @@ lam_status lam_loop_forward(lam_loop *loop, size_t *rows, lam_error *err)
 lam_status lam_loop_backward(lam_loop *loop, double value, const float *gradient, lam_error *err)
 {
     size_t rows = loop->run.rows;
+    LAM_TRY(check_usable(loop, err));
+    if (!loop->forwarded)
+        return lam_fail(err, LAM_ESTATE, "There is no batch that waits for its gradient.");
+    loop->forwarded = false;
     if (loop->training)
         memcpy(lam_plan_output_gradient(loop->plan), gradient, rows * loop->per * loop->d * sizeof(float));
     book(loop, LAM_STAGE_LOSS); /* since lam_loop_forward() the caller worked at it */
     return finish_batch(loop, rows, value, err);
 }
 
-const float *lam_loop_probe(lam_loop *loop, bool training, double *loss)
+lam_status lam_loop_probe(lam_loop *loop, bool training, double *loss, const float **dx, lam_error *err)
 {
+    LAM_TRY(check_usable(loop, err));
+    if (loop->kind != LAM_LOOP_PROBE || loop->batch < loop->n || loop->net->own_loss)
+        return lam_fail(err, LAM_ESTATE, "The loop is not there to look at gradients.");
     loop->training = training;
+    loop->forwarded = false;
     loop->at = 0;
     fetch(loop, loop->n);
     predict(loop, loop->n);
     if (lam_given_up())
-        return NULL;
+        return give_up(loop, err);
     *loss = score(loop, loop->n) + lam_net_penalty(loop->net) + loop->plan->activity_penalty;
-    const float *dx = lam_plan_backward(loop->plan, loop->input, &loop->run, false);
+    *dx = lam_plan_backward(loop->plan, loop->input, &loop->run, false);
     lam_net_penalty_gradient(loop->net, loop->plan->grads);
-    return dx;
+    return LAM_OK;
 }
 
 double lam_loop_loss(const lam_loop *loop)

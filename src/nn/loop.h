@@ -18,6 +18,7 @@ typedef enum {
 
 typedef struct lam_loop {
     lam_net *net;
+    unsigned compilation;   /* of the network, that the loop was made for */
     const lam_data *data;
     lam_loop_kind kind;
     bool training;          /* layers behave as in training */
@@ -39,7 +40,8 @@ typedef struct lam_loop {
     const float *target;   /* of the batch: in y, or where the data have it */
     const float *input;     /* of the batch under way; NULL: it is in `sparse` */
     lam_sparse sparse;
-    const float *output;    /* its predictions */
+    const float *output;    /* its predictions; NULL before the first batch */
+    bool forwarded;         /* lam_loop_forward() was called and lam_loop_backward() was not yet */
     lam_run run;
 
     int n_metrics, n_weighted; /* the weighted ones come last */
@@ -82,7 +84,8 @@ bool lam_loop_done(const lam_loop *loop);
  * LAM_EINTERRUPT, and then the network is as it was before that batch; so does lam_loop_backward(). */
 lam_status lam_loop_run(lam_loop *loop, size_t max_batches, double seconds, lam_error *err);
 
-/* All rows of `data` as the next batch (same widths as before), as a generator gives them. */
+/* All rows of `data` as the next batch (same widths as before), as a generator gives them.  Data that are
+ * refused change nothing; where memory ends, the loop is of no use until a batch finds some. */
 lam_status lam_loop_feed(lam_loop *loop, const lam_data *data, lam_error *err);
 
 /* The step in two, for a loss of the caller's own: after forward, loop->y and loop->output hold
@@ -90,9 +93,9 @@ lam_status lam_loop_feed(lam_loop *loop, const lam_data *data, lam_error *err);
 lam_status lam_loop_forward(lam_loop *loop, size_t *rows, lam_error *err);
 lam_status lam_loop_backward(lam_loop *loop, double value, const float *gradient, lam_error *err);
 
-/* Loss, penalties included, and gradients of all samples as one batch, nothing moved: those of the
- * weights are in loop->plan->grads, that of the inputs is returned.  lam_given_up(): neither. */
-const float *lam_loop_probe(lam_loop *loop, bool training, double *loss);
+/* Of a loop of that kind whose batch holds all samples: loss, penalties included, and gradients, nothing
+ * moved: those of the weights are in loop->plan->grads, that of the inputs in *dx. */
+lam_status lam_loop_probe(lam_loop *loop, bool training, double *loss, const float **dx, lam_error *err);
 
 /* The predictions for the last batch (loop->run.rows samples), activated. */
 const float *lam_loop_predictions(lam_loop *loop);

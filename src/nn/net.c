@@ -9,7 +9,8 @@ enum { GRAIN = LAM_ALIGN / sizeof(float) };
 /* Streams of a layer from here on draw its initial weights. */
 enum { FIRST_WEIGHT_STREAM = 8 };
 
-static lam_status make_layer(lam_net *net, int i, const lam_layer_spec *spec, const lam_shape *in, lam_error *err)
+/* On failure the layer holds nothing. */
+static lam_status configure_layer(lam_layer *layer, const lam_layer_spec *spec, lam_error *err)
 {
     const lam_layer_type *type = lam_layer_type_find(spec->type);
     if (!type)
@@ -28,14 +29,30 @@ static lam_status make_layer(lam_net *net, int i, const lam_layer_spec *spec, co
     }
     LAM_TRY(lam_args_spec(&spec->config, "activity_regularizer", &activity, err));
 
-    lam_layer *layer = &net->layers[i];
+    lam_regularizer penalty = {0};
+    if (activity.type)
+        LAM_TRY(lam_regularizer_read(&activity, &penalty, err));
     LAM_TRY(lam_layer_init(layer, type, &args, err));
-    net->n_layers = i + 1;
-    layer->index = i;
+    layer->activity = penalty;
     layer->trainable = spec->trainable;
     snprintf(layer->name, sizeof layer->name, "%s", spec->name);
-    if (activity.type)
-        LAM_TRY(lam_regularizer_read(&activity, &layer->activity, err));
+    return LAM_OK;
+}
+
+lam_status lam_layer_spec_check(const lam_layer_spec *spec, lam_error *err)
+{
+    lam_layer layer;
+    LAM_TRY(configure_layer(&layer, spec, err));
+    lam_layer_free(&layer);
+    return LAM_OK;
+}
+
+static lam_status make_layer(lam_net *net, int i, const lam_layer_spec *spec, const lam_shape *in, lam_error *err)
+{
+    lam_layer *layer = &net->layers[i];
+    LAM_TRY(configure_layer(layer, spec, err));
+    net->n_layers = i + 1;
+    layer->index = i;
     layer->mask_in = i > 0 ? layer[-1].mask_out : 0;
     LAM_TRY(lam_layer_build(layer, in, err));
     if (layer->activity.l1 != 0 || layer->activity.l2 != 0)
@@ -44,8 +61,8 @@ static lam_status make_layer(lam_net *net, int i, const lam_layer_spec *spec, co
         layer->weight[w].offset = net->n;
         net->n = lam_mul(lam_add(net->n, layer->weight[w].count) / GRAIN + 1, GRAIN);
     }
-    if (type->placed)
-        type->placed(layer);
+    if (layer->type->placed)
+        layer->type->placed(layer);
     return LAM_OK;
 }
 
@@ -127,13 +144,19 @@ static void start_slots(lam_net *net)
     net->batches = 0;
 }
 
+lam_status lam_net_make_room(lam_net *net, lam_error *err)
+{
+    void *p = NULL;
+    if (!net->weights)
+        LAM_TRY(lam_new(&p, net->n, sizeof(float), "the weights", err));
+    if (p)
+        net->weights = p;
+    return LAM_OK;
+}
+
 lam_status lam_net_initialize(lam_net *net, uint64_t seed, lam_error *err)
 {
-    if (!net->weights) {
-        void *p = NULL;
-        LAM_TRY(lam_new(&p, net->n, sizeof(float), "the weights", err));
-        net->weights = p;
-    }
+    LAM_TRY(lam_net_make_room(net, err));
     LAM_TRY(fill_weights(net, seed, err));
     net->seed = seed;
     if (net->compiled)
@@ -173,6 +196,7 @@ lam_status lam_net_compile(lam_net *net, const lam_spec *optimizer, const lam_sp
     }
     free_training(net);
     next.compiled = true;
+    next.compilations++;
     *net = next;
     start_slots(net);
     return LAM_OK;
@@ -200,7 +224,7 @@ size_t lam_net_count(const lam_net *net)
     size_t count = 0;
     for (int i = 0; i < net->n_layers; i++)
         for (int w = 0; w < net->layers[i].n_weights; w++)
-            count += net->layers[i].weight[w].count;
+            count = lam_add(count, net->layers[i].weight[w].count);
     return count;
 }
 

@@ -23,6 +23,7 @@ typedef struct lam_net {
     float *weights;
 
     bool compiled;
+    unsigned compilations;  /* how often: what was made for an earlier one does not fit any more */
     bool own_loss;          /* the loss is the caller's: only the split step works */
     bool sum_loss;          /* reduction "sum" instead of the mean */
     bool bf16;              /* products round to bfloat16 what they multiply; weights, sums and the rest are floats */
@@ -43,6 +44,12 @@ lam_status lam_net_new(lam_net **net, const lam_layer_spec *specs, int n_layers,
                        const lam_shape *in, lam_error *err);
 void lam_net_free(lam_net *net);
 
+/* Would it do as a layer, whatever the shape of its input? */
+lam_status lam_layer_spec_check(const lam_layer_spec *spec, lam_error *err);
+
+/* Weights of 0, for those that are put in from outside; a network that has some keeps them. */
+lam_status lam_net_make_room(lam_net *net, lam_error *err);
+
 /* Initial weights; of a network that has some already: new ones, the optimizer's state forgotten. */
 lam_status lam_net_initialize(lam_net *net, uint64_t seed, lam_error *err);
 
@@ -56,7 +63,8 @@ lam_status lam_net_compile(lam_net *net, const lam_spec *optimizer, const lam_sp
 /* Optimizer steps taken so far (batches / accumulation). */
 uint64_t lam_net_steps(const lam_net *net);
 
-/* Numbers in the packed form: all weights and states in layer order, without gaps. */
+/* Numbers in the packed form: all weights and states in layer order, without gaps.  SIZE_MAX: more than
+ * can be. */
 size_t lam_net_count(const lam_net *net);
 void lam_net_pack(const lam_net *net, const float *flat, float *packed);
 void lam_net_unpack(const lam_net *net, const float *packed, float *flat);

@@ -148,10 +148,17 @@ static double cosine_decay(const lam_schedule *s, double step)
 /* Counting runs off keeps the restarts on their steps, where Keras' logarithm may round past one. */
 static double cosine_restarts(const lam_schedule *s, double step)
 {
-    double length = s->par[STEPS], run = 0;
-    if (s->par[T_MUL] == 1) {
+    double length = fmax(s->par[STEPS], 1e-9), t = s->par[T_MUL], run = 0;
+    if (t == 1) {
         run = floor(step / length);
-        step -= run * length;
+        step = fmod(step, length);
+    } else { /* far ahead nobody can tell a step from the next: all but the last runs at once */
+        double far = floor(log1p(step / length * (t - 1)) / log(t)) - 2;
+        if (far > 1000) {
+            run = far;
+            step = fmax(step - length * expm1(far * log(t)) / (t - 1), 0);
+            length *= pow(t, far);
+        }
     }
     while (step >= length) {
         step -= length;

@@ -55,7 +55,8 @@ static void train_epochs(lam_loop *loop, int from, int to, size_t slice)
 static double loss_at(lam_loop *loop)
 {
     double loss = 0;
-    lam_loop_probe(loop, false, &loss);
+    const float *dx;
+    CHECK_OK(lam_loop_probe(loop, false, &loss, &dx, &err));
     return loss;
 }
 
@@ -89,7 +90,8 @@ static void check_network(const lam_layer_spec *specs, int n, const lam_spec *lo
     lam_data *data = make_data(6, 5, y_d, classes);
     lam_loop *loop = make_loop(net, data, 6, LAM_LOOP_PROBE);
     double value = 0;
-    const float *dx = lam_loop_probe(loop, false, &value);
+    const float *dx = NULL;
+    CHECK_OK(lam_loop_probe(loop, false, &value, &dx, &err));
     CHECK(isfinite(value));
     float input[30], *grads = lam_alloc(net->n, sizeof(float));
     memcpy(input, dx, sizeof input);
@@ -144,7 +146,8 @@ TEST(hinge_labels_are_those_of_the_whole_batch)
     double value = 0, want = 0;
     for (size_t i = 0; i < ROWS; i++)
         data->w[i] = 1;
-    lam_loop_probe(loop, false, &value);
+    const float *dx;
+    CHECK_OK(lam_loop_probe(loop, false, &value, &dx, &err));
     const float *pred = lam_loop_predictions(loop);
     for (size_t i = 0; i < ROWS * D; i++)
         want += fmax(0, 1 - (double)data->y[i] * pred[i]) / (ROWS * D);
@@ -425,7 +428,8 @@ TEST(masked_steps_have_no_part_in_the_loss)
     }
     lam_loop *loop = make_loop(net, data, N, LAM_LOOP_PROBE);
     double value = 0;
-    lam_loop_probe(loop, false, &value);
+    const float *dx;
+    CHECK_OK(lam_loop_probe(loop, false, &value, &dx, &err));
     CHECK_NEAR(value, sum / count, 1e-6);
     for (int k = 0; k < FEATURES; k++)
         CHECK_NEAR(loop->plan->grads[net->layers[1].weight[0].offset + (size_t)k], slope[k] / count, 1e-6);

@@ -156,7 +156,8 @@ static probe probed(const trial *t, const lam_data *data, bool training)
     probe p = {0};
     lam_loop *loop = new_loop(t, data, data->n, LAM_LOOP_PROBE);
     size_t n_y = data->n * out_count(t), n_x = data->n * data->x_d;
-    const float *dx = lam_loop_probe(loop, training, &p.loss);
+    const float *dx = NULL;
+    CHECK_OK(lam_loop_probe(loop, training, &p.loss, &dx, &err));
     p.y = room(n_y, sizeof(float));
     p.grads = room(t->net->n, sizeof(float));
     p.dx = room(n_x, sizeof(float));

@@ -163,6 +163,31 @@ TEST(schedules_give_the_rates_of_their_formulas)
             unit_fail(__FILE__, __LINE__, "schedule %s has no test", lam_schedule_name((lam_schedule_id)i));
 }
 
+/* Far ahead the runs that are over are not gone through one by one.  What is left of rounding there is a part of
+ * a run: rates near those of the steps beside. */
+TEST(restarts_far_ahead_are_as_quick)
+{
+    lam_schedule s;
+    const double t = 1.001, first = 10;
+    CHECK_OK(read("cosine_decay_restarts", (par[]){{"initial_learning_rate", 1}, {"first_decay_steps", first}, {"t_mul", t}, {NULL, 0}}, &s, NULL));
+    for (double step = 1; step < 1e9; step = floor(step * 1.7) + 1) {
+        double length = first, left = step;
+        while (left >= length) {
+            left -= length;
+            length *= t;
+        }
+        CHECK_NEAR(lam_schedule_rate(&s, step), 0.5 * (1 + cos(3.14159265358979323846 * left / length)), 1e-6);
+    }
+    const double mul[] = {1, 1 + 1e-15, 1 + 1e-9, 1.0000001, 2, 1e300}, steps[] = {1e-300, 1e-9, 1, 1e15};
+    for (size_t i = 0; i < sizeof mul / sizeof *mul; i++)
+        for (size_t k = 0; k < sizeof steps / sizeof *steps; k++) {
+            par pars[] = {{"initial_learning_rate", 1}, {"first_decay_steps", steps[k]}, {"t_mul", mul[i]}, {NULL, 0}};
+            CHECK_OK(read("cosine_decay_restarts", pars, &s, NULL));
+            double rate = lam_schedule_rate(&s, 9e15);
+            CHECK(rate >= 0 && rate <= 1);
+        }
+}
+
 static void refused(const char *type, const par *pars)
 {
     lam_schedule s = {.points = 42};
