@@ -111,13 +111,12 @@ SEXP ffi_data_new(SEXP x, SEXP y, SEXP w)
     return ptr;
 }
 
-/* Frees a loop or data before the garbage collector comes to it.  Loops first: they read their data. */
+/* Frees a loop or data before the garbage collector comes to it.  A loop is of no use without its data. */
 SEXP ffi_release(SEXP ptr)
 {
-    SEXP kind = TYPEOF(ptr) == EXTPTRSXP ? R_ExternalPtrTag(ptr) : R_NilValue;
-    if (kind == Rf_install("loop"))
+    if (glue_is_pointer(ptr, "loop"))
         free_loop(ptr);
-    else if (kind == Rf_install("data"))
+    else if (glue_is_pointer(ptr, "data"))
         free_data(ptr);
     else
         glue_refuse(LAM_EARGUMENT, "ptr", "a loop or data", "something else");

@@ -17,9 +17,14 @@ static SEXP tag_of(const char *kind)
     return Rf_install(name);
 }
 
+bool glue_is_pointer(SEXP ptr, const char *kind)
+{
+    return TYPEOF(ptr) == EXTPTRSXP && R_ExternalPtrTag(ptr) == tag_of(kind);
+}
+
 static void *address(SEXP ptr, const char *kind)
 {
-    if (TYPEOF(ptr) != EXTPTRSXP || R_ExternalPtrTag(ptr) != tag_of(kind)) {
+    if (!glue_is_pointer(ptr, kind)) {
         lam_error err;
         glue_check(lam_fail(&err, LAM_ESTATE, "This is not lamina's pointer to a %s.", kind), &err);
     }
@@ -62,7 +67,9 @@ lam_data *glue_get_data(SEXP ptr)
 
 lam_loop *glue_get_loop(SEXP ptr)
 {
-    return alive(ptr, "loop");
+    lam_loop *loop = alive(ptr, "loop");
+    glue_get_data(CADR(R_ExternalPtrProtected(ptr))); /* which may have been released */
+    return loop;
 }
 
 SEXP glue_new_pointer(const char *kind, R_CFinalizer_t finalizer, SEXP keep)

@@ -16,6 +16,7 @@ typedef struct glue_net {
     float *x;           /* one batch of inputs */
 } glue_net;
 
+bool glue_is_pointer(SEXP ptr, const char *kind);
 /* The object behind a pointer; an R error when it is not of that kind or dead. */
 glue_net *glue_get_net(SEXP ptr);    /* with weights */
 glue_net *glue_get_shapes(SEXP ptr); /* with or without */
