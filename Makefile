@@ -18,7 +18,8 @@ CFLAGS_tsan = $(O1) -g1 -fsanitize=thread
 LIBS_blas = @build/blas.libs
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 
-.PHONY: demo test install setup setup-tests core-tests san tsan check docs bench bench-short registrations clean
+.PHONY: demo test install setup setup-tests core-tests san tsan check docs bench bench-short fuzz fuzz-guided \
+    sabotage registrations clean
 
 demo: setup
 	@sh tools/install.sh
@@ -93,6 +94,16 @@ bench: install
 
 bench-short: install
 	Rscript bench/bench.R form=short
+
+# RUNS= damaged files for each target, from seed SEED=; by clang's libFuzzer for SECONDS= each.
+fuzz:
+	@sh tests/fuzz/run.sh $(or $(RUNS),100000) $(or $(SEED),1)
+
+fuzz-guided:
+	@sh tests/fuzz/run.sh --libfuzzer $(or $(SECONDS),60)
+
+sabotage: install
+	@Rscript tools/sabotage.R
 
 registrations:
 	@Rscript tools/make-registrations.R

@@ -7,7 +7,8 @@ library(testthat)
 # The files that take longest.  They come first, so that none of them runs alone at the end, and compute on
 # one thread, since their processes share the cores; all others on as many as a user's.
 long <- c(
-  "accuracy-photographs", "accuracy-digits", "accuracy-text", "accuracy-series", "examples", "timeseries"
+  "accuracy-photographs", "accuracy-digits", "accuracy-text", "accuracy-series", "strange-files", "calls", "soak", "growth",
+  "memory", "examples", "timeseries"
 )
 
 folder <- normalizePath(file.path("build", "r-tests"), mustWork = FALSE)

@@ -64,6 +64,8 @@ each() {
             "$1" "C, $build, $tier" env LAMINA_ISA="$tier" "build/c/$build/run-tests"
         done
     done
+    "$1" "fuzz" sh tests/fuzz/run.sh 10000 1
+    "$1" "protect" Rscript tools/check-protect.R
     "$1" "floors" sh tools/check-floors.sh
     "$1" "registrations" Rscript tools/make-registrations.R --check
     "$1" "names" Rscript tools/check-names.R
