@@ -223,6 +223,7 @@ loss_section <- function(x, i, write) {
     text = c(
       sprintf("The %s between targets %s and predictions %s%s.", spaced(x$about$loss), shown(x$y[i, ]),
               shown(last$activation[i, ]), of_sample(i, write)),
+      if (grepl("categorical_crossentropy", x$about$loss)) "Predictions are divided by their sum first, so each of them has a slope.",
       if (penalized) "The last term is the penalty on weights and activations."
     ),
     lines = c(own, whole)
