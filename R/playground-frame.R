@@ -49,7 +49,7 @@ playground_frame <- function(pg) {
     time = trainer$epoch + trainer$batch / trainer$batches,
     train = measured$train, test = measured$test,
     map = as_pixels(on_scale(predict(pg$model, pg$map_inputs, batch_size = map_side^2), settings)),
-    tiles = lapply(hidden, function(values) {
+    tiles = lapply(unname(hidden), function(values) {
       I(apply(values, 2L, unit_tile, settings = settings, activation = settings$activation))
     }),
     weights = lapply(network_weights(pg$model), function(layer) {
