@@ -49,8 +49,8 @@ playground_parts <- function(settings) {
 }
 
 # The whole script: trains as far as the playground has come, to the same weights.  batches: those of the epoch that
-# has begun after the last whole one.
-playground_code <- function(settings, epochs = 100, batches = 0, batches_an_epoch = 0) {
+# has begun after the last whole one.  note: a comment before the training.
+playground_code <- function(settings, epochs = 100, batches = 0, batches_an_epoch = 0, note = NULL) {
   parts <- playground_parts(settings)
   fit <- function(...) {
     paste0("model |> fit(\n  x[-test, , drop = FALSE], y[-test],\n",
@@ -66,7 +66,7 @@ playground_code <- function(settings, epochs = 100, batches = 0, batches_an_epoc
   classes <- !is_regression(settings$data)
   middle <- if (output_kind(settings) == "probability") "0.5" else "0"
   paste(c(
-    "library(lamina)", "", parts$data, "", parts$model, "",
+    "library(lamina)", "", parts$data, "", parts$model, "", note,
     if (epochs > 0) c(paste("history <-", fit(sprintf("epochs = %d", epochs))), "plot(history)"),
     begun,
     "",

@@ -1,11 +1,13 @@
 # The server of the playground: hands what is chosen and pressed to playground-state.R, and pictures to the browser.
 
-PICTURE_PAUSE <- c(step = 150, epoch = 60, slice = 15) # milliseconds between the end of one picture and the next
+PICTURE_PERIOD <- c(step = 200, epoch = 80, ten = 80) # milliseconds from one picture to the next
+PICTURE_PAUSE <- 10 # at least so many of them are left for what is pressed
 UNSEEN_PICTURES <- 3 # a browser that is so many behind is waited for
 
 playground_server <- function(input, output, session) {
   pg <- new_playground()
   sent <- 0
+  refused <- FALSE # the settings on the page
   changed <- shiny::reactiveVal(0) # moves whenever numbers on the page are to be worked out anew
 
   send <- function() {
@@ -22,45 +24,52 @@ playground_server <- function(input, output, session) {
     show()
   }
 
-  chosen <- shiny::debounce(shiny::reactive(playground_input(input)), 200)
-  shiny::observeEvent(chosen(), {
-    settings <- chosen()
+  # Brings the settings of the page into the playground.
+  settle <- function(settings) {
     if (inherits(settings, "lamina_error")) {
       pause_playground(pg)
       show()
       session$sendCustomMessage("playground-refused", list(note = conditionMessage(settings)))
-    } else {
+    } else if (refused || sent == 0 || !identical(settings, pg$settings)) {
       restart(settings)
     }
-  })
+    refused <<- inherits(settings, "lamina_error")
+  }
+  # Who changes a setting and presses a button at once means the new setting.
+  pressed <- function(act) {
+    force(act) # what it does is read off the button before anything changes
+    settle(playground_input(input))
+    if (!refused) {
+      act(pg)
+      show()
+    }
+  }
+
+  chosen <- shiny::debounce(shiny::reactive(playground_input(input)), 200)
+  shiny::observeEvent(chosen(), settle(chosen()))
   shiny::observeEvent(input$data, {
-    shiny::updateSelectInput(session, "loss", choices = playground_losses(input$data), selected = input$loss)
+    shiny::updateSelectInput(session, "loss", choices = playground_losses(input$data),
+                             selected = fitting_loss(input$loss, input$data))
   }, ignoreInit = TRUE)
 
   shiny::observeEvent(input$play, {
-    if (pg$phase == "playing") {
-      pause_playground(pg)
-    } else {
-      play_playground(pg)
-    }
-    show()
+    pressed(if (pg$phase == "playing") pause_playground else play_playground)
   })
-  shiny::observeEvent(input$step, {
-    step_playground(pg)
-    show()
-  })
-  shiny::observeEvent(input$reset, restart())
+  shiny::observeEvent(input$step, pressed(step_playground))
+  shiny::observeEvent(input$reset, pressed(function(pg) restart()))
 
   shiny::observe({
     changed()
     if (pg$phase == "playing") {
+      started <- proc.time()[["elapsed"]]
       speed <- shiny::isolate(input$speed)
       seen <- shiny::isolate(input$drawn)
       if (is.null(seen) || sent - seen < UNSEEN_PICTURES) {
         advance_playground(pg, speed)
         if (pg$phase == "playing") send() else shiny::isolate(show())
       }
-      shiny::invalidateLater(PICTURE_PAUSE[[speed]], session)
+      took <- 1000 * (proc.time()[["elapsed"]] - started)
+      shiny::invalidateLater(max(PICTURE_PERIOD[[speed]] - took, PICTURE_PAUSE), session)
     }
   })
 
@@ -82,12 +91,11 @@ playground_server <- function(input, output, session) {
 playground_input <- function(input) {
   layers <- as.numeric(input$layers)
   units <- vapply(seq_len(layers), function(i) as.numeric(input[[paste0("units", i)]]), 0)
-  losses <- playground_losses(input$data)
   tryCatch(
     playground_settings(
       data = input$data, noise = input$noise, test = input$test, features = input$features, units = units,
       activation = input$activation,
-      loss = if (input$loss %in% losses) input$loss else losses[1L], # the page's list follows a moment later
+      loss = fitting_loss(input$loss, input$data), # the page's list follows a moment later
       optimizer = input$optimizer, learning_rate = as.numeric(input$learning_rate), l1 = as.numeric(input$l1),
       l2 = as.numeric(input$l2), dropout = as.numeric(input$dropout), batch_size = input$batch_size, seed = input$seed
     ),

@@ -44,6 +44,12 @@ playground_losses <- function(data) {
   }
 }
 
+# The loss that was chosen for other data, if it fits these.
+fitting_loss <- function(loss, data) {
+  losses <- playground_losses(data)
+  if (isTRUE(loss %in% losses)) loss else losses[1L]
+}
+
 # A checked list of settings.  units: those of each hidden layer; test: test data in per cent.
 playground_settings <- function(data = "circles", noise = 0.05, test = 30, features = c("x1", "x2"), units = c(4, 2),
                                 activation = "tanh", loss = playground_losses(data)[1L], optimizer = "adam",

@@ -50,11 +50,13 @@ step_playground <- function(pg) {
   invisible(pg)
 }
 
-# What happens between two pictures while it plays.  speed: a "step", an "epoch", or a "slice" of time.
+# What happens between two pictures while it plays, if a slice of time is enough for it.  speed: a "step", or up to the
+# end of an "epoch" or of "ten".
 advance_playground <- function(pg, speed = "epoch") {
   if (pg$phase == "playing") {
     trainer <- pg$trainer
-    train_guarded(pg, switch(speed, step = 1, epoch = trainer$batches - trainer$batch, slice = Inf))
+    epochs <- c(epoch = 1, ten = 10)
+    train_guarded(pg, if (speed == "step") 1 else epochs[[speed]] * trainer$batches - trainer$batch)
   }
   invisible(pg)
 }
@@ -63,6 +65,7 @@ train_guarded <- function(pg, batches) {
   tryCatch(train_slice(pg$trainer, batches), lamina_error_numeric = function(e) {
     pg$phase <- "failed"
     pg$note <- "The loss is not a finite number any more. Choose a smaller learning rate, or reset."
+    pg$trainer$batch <- as.numeric(e$actual) # of the epoch; as in the message that fit() would raise
   })
 }
 
@@ -121,7 +124,11 @@ measure_playground <- function(pg) {
 # The script that gives this network; one that is not trained yet shall be, for 100 epochs.
 code_of_playground <- function(pg) {
   trainer <- pg$trainer
-  if (trainer$epoch == 0 && trainer$batch == 0) {
+  if (pg$phase == "failed") {
+    playground_code(pg$settings, trainer$epoch + 1, note = sprintf(
+      "# in step %d of epoch %d the loss is not finite any more: fit() stops with an error", trainer$batch, trainer$epoch + 1
+    ))
+  } else if (trainer$epoch == 0 && trainer$batch == 0) {
     playground_code(pg$settings)
   } else {
     playground_code(pg$settings, trainer$epoch, trainer$batch, trainer$batches)

@@ -22,7 +22,7 @@ playground_ui <- function() {
         shiny::actionButton("step", "Step", title = "One step of the optimizer"),
         shiny::actionButton("reset", "Reset", title = "A new network with the same settings"),
         native_select("speed", "Speed", c(
-          "a step a picture" = "step", "an epoch a picture" = "epoch", "as fast as it goes" = "slice"
+          "step by step" = "step", "epoch by epoch" = "epoch", "10 epochs at a time" = "ten"
         ), "epoch")
       ),
       tags$dl(class = "pg-counts", playground_counts())
@@ -33,7 +33,7 @@ playground_ui <- function() {
       class = "pg-main",
       tags$details(class = "pg-panel pg-settings", open = NA, tags$summary("Settings"), playground_controls()),
       picture_panel("network", "Network", "Picture of the network",
-                    legend = "Lines: weights, blue positive, orange negative, wide large. Tiles: what each unit puts out over the plane."),
+                    legend = "Lines: weights, blue positive, orange negative, the wider the larger. Tiles: what each unit puts out over the plane."),
       tags$div(
         class = "pg-column",
         picture_panel("map", "Output", "Picture of the network's output over the plane", legend = tags$span(id = "pg-legend")),
@@ -97,7 +97,7 @@ playground_controls <- function() {
   list(
     group(
       "Data",
-      native_select("data", "Data set", data_labels, start$data),
+      shiny::tags$div(class = "pg-long", native_select("data", "Data set", data_labels, start$data)),
       number("noise", "Noise", start$noise, 0, 0.5, 0.05),
       number("test", "Test data, %", start$test, 10, 50, 5),
       number("seed", "Seed", start$seed, 0, .Machine$integer.max, 1)
@@ -114,7 +114,7 @@ playground_controls <- function() {
     ),
     group(
       "Training",
-      native_select("loss", "Loss", playground_losses(start$data), start$loss),
+      shiny::tags$div(class = "pg-long", native_select("loss", "Loss", playground_losses(start$data), start$loss)),
       native_select("optimizer", "Optimizer", names(playground_optimizers), start$optimizer),
       native_select("learning_rate", "Learning rate", plain(playground_rates), start$learning_rate),
       number("batch_size", "Batch size", start$batch_size, 1, playground_points, 1),
@@ -158,11 +158,14 @@ html_table <- function(data, headings, caption, number) {
     })
     tags$tr(cells)
   }
+  heads <- lapply(seq_along(headings), function(j) {
+    tags$th(scope = "col", class = if (j <= names) "pg-name", headings[[j]])
+  })
   tags$div(
     class = "pg-table", tabindex = "0", role = "region", `aria-label` = caption,
     tags$table(
       tags$caption(caption),
-      tags$thead(tags$tr(lapply(unname(headings), function(heading) tags$th(scope = "col", heading)))),
+      tags$thead(tags$tr(heads)),
       tags$tbody(lapply(seq_len(nrow(data)), row))
     )
   )

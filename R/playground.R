@@ -18,7 +18,7 @@
 #'   to the same weights and losses.
 #'
 #' A change of the settings starts with a new network. Training runs in slices of at most 50 ms, so that Pause and the
-#' settings answer while it does; "Speed" says whether a picture comes after every step, every epoch, or every slice.
+#' settings answer while it does; "Speed" says whether a picture comes after every step, every epoch, or ten.
 #'
 #' @section Where it runs:
 #' `options(shiny.port = , shiny.host = , shiny.launch.browser = )` are obeyed, as by [shiny::runApp()]. The object

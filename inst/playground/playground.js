@@ -116,15 +116,14 @@
       var x = place.x(x1), y = place.y(setup.x2[i]), held = test.has(i + 1), value = setup.target[i];
       var ink = setup.classes ? rgb(value < 0 ? INK.negative : INK.positive) : rgb(colour(value, 1));
       pen.beginPath();
-      if (setup.classes && value < 0) {
+      if (setup.classes ? value < 0 : held) {
         pen.rect(x - 0.88 * r, y - 0.88 * r, 1.76 * r, 1.76 * r);
       } else {
         pen.arc(x, y, r, 0, 2 * Math.PI);
       }
       if (!setup.classes) {
         pen.fillStyle = ink; pen.fill();
-        pen.strokeStyle = held ? "#FFFFFF" : INK.text; pen.lineWidth = held ? 1.4 : 0.9; pen.stroke();
-        if (held) { pen.beginPath(); pen.arc(x, y, r + 1.1, 0, 2 * Math.PI); pen.strokeStyle = INK.faint; pen.lineWidth = 0.7; pen.stroke(); }
+        pen.strokeStyle = INK.text; pen.lineWidth = 1; pen.stroke();
       } else if (held) {
         pen.fillStyle = "#FFFFFF"; pen.fill();
         pen.strokeStyle = ink; pen.lineWidth = 1.6; pen.stroke();
@@ -179,13 +178,12 @@
 
   function drawNetwork() {
     var most = Math.max.apply(null, setup.units);
-    var at = prepare("pg-network", function (width) {
-      var wide = width > 480;
-      return Math.max(wide ? 330 : 220, Math.min(wide ? 560 : 420, 60 + most * (wide ? 60 : 46)));
-    });
+    // the same for all networks, lest the page jumps when a unit is added; on narrow screens as high as need be
+    var at = prepare("pg-network", function (width) { return width > 480 ? 500 : Math.max(220, 50 + 46 * most); });
     if (!at) { return; }
     var pen = at.pen, last = setup.units.length - 1, top = 30;
-    var left = 62, right = 26, gapX = (at.width - left - right) / last;
+    var labels = setup.features.map(function (name) { return pen.measureText(name).width; });
+    var left = Math.max.apply(null, labels) + 32, right = 26, gapX = (at.width - left - right) / last;
     var gapY = Math.min((at.height - top - 10) / most, 74);
     var size = Math.max(12, Math.min(0.66 * gapY, 0.46 * gapX, 46));
     var middle = top + (at.height - top) / 2;
@@ -298,7 +296,7 @@
     function x(time) { return left + wide * time / end; }
     function y(loss) { return top + tall * (1 - loss / highest); }
     pen.strokeStyle = INK.line; pen.lineWidth = 1; pen.fillStyle = INK.text;
-    var step = niceStep(highest, 3), digits = Math.max(0, -Math.floor(Math.log10(step)));
+    var step = niceStep(highest, 4), digits = Math.max(0, -Math.floor(Math.log10(step)));
     pen.textAlign = "right"; pen.textBaseline = "middle";
     for (var v = 0; v <= highest; v += step) {
       pen.beginPath(); pen.moveTo(left, y(v)); pen.lineTo(at.width - right, y(v)); pen.stroke();
@@ -355,9 +353,10 @@
     if (document.activeElement !== byId("pg-script")) { byId("pg-script").value = frame.code; }
     // screen readers are told of what one does, not of each picture
     var say = NAMES[frame.phase];
-    if (frame.phase === "paused" || failed) {
-      say += " after " + frame.step + (frame.step === 1 ? " step" : " steps") + ", epoch " + frame.epoch +
-        ". Training loss " + show(frame.train.loss) + right(frame.train) + ", test loss " + show(frame.test.loss) + right(frame.test) + ".";
+    if (failed) {
+      say += " in step " + frame.step + ". The weights are the last good ones.";
+    } else if (frame.phase === "paused") {
+      say += " after " + frame.step + (frame.step === 1 ? " step" : " steps") + ", epoch " + frame.epoch + ". Training loss " + show(frame.train.loss) + right(frame.train) + ", test loss " + show(frame.test.loss) + right(frame.test) + ".";
     }
     if (say !== spoken) {
       spoken = say;
@@ -375,7 +374,7 @@
   function legend() {
     byId("pg-legend").textContent = setup.classes
       ? "Discs: class b (blue), squares: class a (orange); filled: training, hollow: test. Line: where the network changes its mind."
-      : "Blue: high, orange: low. Points with a dark rim: training, with a white rim: test.";
+      : "Blue: high, orange: low. Discs: training, squares: test data.";
   }
 
   function draw() {
