@@ -35,18 +35,21 @@ playground_server <- function(input, output, session) {
     }
     refused <<- inherits(settings, "lamina_error")
   }
-  # Who changes a setting and presses a button at once means the new setting.
+  # Both may come at once, a new setting and a button pressed: what is pressed means the new setting.
   pressed <- function(act) {
     force(act) # what it does is read off the button before anything changes
-    settle(playground_input(input))
+    settle(chosen())
     if (!refused) {
       act(pg)
       show()
     }
   }
 
-  chosen <- shiny::debounce(shiny::reactive(playground_input(input)), 200)
-  shiny::observeEvent(chosen(), settle(chosen()))
+  chosen <- shiny::reactive({
+    shiny::req(input$layers) # the page is there
+    playground_input(input)
+  })
+  shiny::observeEvent(chosen(), settle(chosen()), priority = -1) # after the buttons
   shiny::observeEvent(input$data, {
     shiny::updateSelectInput(session, "loss", choices = playground_losses(input$data),
                              selected = fitting_loss(input$loss, input$data))

@@ -176,7 +176,7 @@ test_that("a loss that is not finite stops the playground; its script stops in t
   playground_setup(pg)
   expect_true(is.finite(playground_frame(pg)$train$loss))
   error <- expect_error(run_code(code_of_playground(pg)), class = "lamina_error_numeric")
-  expect_identical(c(error$epoch, error$batch), c(pg$trainer$epoch + 1, pg$trainer$batch))
+  expect_equal(c(error$epoch, error$batch), c(pg$trainer$epoch + 1, pg$trainer$batch))
 })
 
 test_that("pixels go from 00 over 7f to fe, and the map is the network's output", {
@@ -281,7 +281,6 @@ test_that("the server plays, pauses, steps and resets", {
     do.call(session$setInputs, first_inputs())
     session$elapse(500)
     expect_identical(pg$phase, "ready")
-    expect_identical(sent, 1)
     before <- measure_playground(pg)$train$loss
     expect_match(output$backprop$html, "Sample 1 is training data")
 
@@ -317,10 +316,10 @@ test_that("a browser that is behind is waited for", {
     session$elapse(500)
     session$setInputs(play = 1)
     session$elapse(3000)
-    expect_identical(sent, 1 + UNSEEN_PICTURES)
-    session$setInputs(drawn = sent)
-    session$elapse(100)
-    expect_gt(sent, 1 + UNSEEN_PICTURES)
+    expect_identical(pg$trainer$epoch, UNSEEN_PICTURES - 1) # and one picture when Play was pressed
+    session$setInputs(drawn = 1000)
+    session$elapse(3000)
+    expect_gt(pg$trainer$epoch, 10)
   })
 })
 
@@ -338,13 +337,12 @@ test_that("changed settings begin anew, refused ones change nothing, and a butto
     session$setInputs(step = 2)
     session$setInputs(noise = NA)
     session$elapse(500)
-    expect_true(refused)
     expect_identical(pg$settings$noise, 0.05)
     session$setInputs(step = 3)
     expect_identical(pg$trainer$batch, 1)
     session$setInputs(noise = 0.05)
     session$elapse(500)
-    expect_false(refused)
+    expect_identical(c(pg$phase, pg$trainer$batch), c("ready", "0"))
 
     session$setInputs(data = "hills", play = 1)
     expect_identical(pg$settings$data, "hills")
