@@ -429,6 +429,7 @@
       setup = message;
       frame = null;
       curve = [];
+      spoken = "";
       warn("");
       legend();
     });
