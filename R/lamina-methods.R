@@ -117,15 +117,15 @@ summary.lamina_fit <- function(object, ...) {
   )
 }
 
-# Runs code from a seed without moving R's random numbers.
-with_kept_seed <- function(code, seed = 1L) {
+# Runs code without moving R's random numbers.
+with_kept_seed <- function(code) {
   old <- get0(".Random.seed", envir = globalenv(), inherits = FALSE)
   on.exit(if (is.null(old)) {
     rm(list = ".Random.seed", envir = globalenv())
   } else {
     assign(".Random.seed", old, envir = globalenv())
   })
-  set.seed(seed)
+  set.seed(1L)
   code
 }
 

@@ -13,7 +13,7 @@ new_playground <- function(settings = playground_settings()) {
 # Back to the beginning, with these settings.
 reset_playground <- function(pg, settings = pg$settings) {
   made <- new.env(parent = asNamespace("lamina"))
-  with_kept_seed(seed = settings$seed, {
+  with_kept_seed({ # the code sets its own
     for (part in playground_parts(settings)) {
       eval(parse(text = part, keep.source = FALSE), made)
     }

@@ -8,12 +8,17 @@ skip_if(is.null(suppressMessages(chromote::find_chrome())), "there is no Chromiu
 # What fails on the page is gathered in `problems`, what it asks for in `asked`.
 open_playground <- function(env = parent.frame()) {
   log <- withr::local_tempfile(.local_envir = env)
-  app <- callr::r_bg(function() lamina::lamina_playground(), libpath = .libPaths(), stdout = log, stderr = "2>&1",
+  port <- sample(10000:30000, 1)
+  app <- callr::r_bg(function(port) {
+    options(shiny.port = port)
+    lamina::lamina_playground()
+  }, list(port), libpath = .libPaths(), stdout = log, stderr = "2>&1",
                      env = c(callr::rcmd_safe_env(), LAMINA_THREADS = "1"))
   withr::defer(app$kill(), envir = env)
   listening <- "^Listening on (http.*)$"
   wait_until(any(grepl(listening, readLines(log, warn = FALSE))), "the app listens")
-  url <- sub(listening, "\\1", grep(listening, readLines(log, warn = FALSE), value = TRUE)[1])
+  url <- sprintf("http://127.0.0.1:%d", port)
+  expect_identical(sub(listening, "\\1", grep(listening, readLines(log, warn = FALSE), value = TRUE)[1]), url)
 
   args <- c("--headless=new", "--disable-gpu", if (identical(Sys.info()[["effective_user"]], "root")) "--no-sandbox")
   browser <- chromote::Chromote$new(browser = chromote::Chrome$new(args = args))

@@ -60,6 +60,37 @@ test_that("in the midst of an epoch too, and before the first", {
   expect_match(code_of_playground(fresh), "epochs = 100", fixed = TRUE)
 })
 
+test_that("the network is the one that was chosen", {
+  code <- function(...) playground_code(playground_settings(...))
+  expect_match(code(l1 = 1e-4), "kernel_regularizer = regularizer_l1(0.0001)", fixed = TRUE)
+  expect_match(code(l2 = 0.03), "kernel_regularizer = regularizer_l2(0.03)", fixed = TRUE)
+  expect_match(code(optimizer = "momentum", learning_rate = 1e-4), "optimizer_sgd(learning_rate = 0.0001, momentum = 0.9)", fixed = TRUE)
+  for (name in setdiff(names(playground_optimizers), "momentum")) {
+    expect_match(code(optimizer = name, learning_rate = 1), sprintf("optimizer_%s(learning_rate = 1)", name), fixed = TRUE)
+  }
+  expect_match(code(seed = 123456789), "set.seed(123456789)", fixed = TRUE)
+  expect_match(code(data = "xor", noise = 0.25), "sim_points(400, \"xor\", noise = 0.25)", fixed = TRUE)
+
+  pg <- new_playground(playground_settings(
+    "spirals", test = 25, features = c("sin_x2", "x1_squared", "x1_x2"), units = c(3, 8), activation = "relu", dropout = 0.2,
+    l1 = 0.01, l2 = 0.003
+  ))
+  expect_identical(layer_types(pg$model), c("dense", "dropout", "dense", "dropout", "dense"))
+  expect_identical(unname(lapply(get_weights(pg$model), dim)[c(1, 3, 5)]), list(c(3L, 3L), c(3L, 8L), c(8L, 1L)))
+  p <- pg$points$x
+  expect_equal(pg$x, cbind(p[, 1]^2, p[, 1] * p[, 2], sin(pi * p[, 2])), ignore_attr = TRUE)
+  expect_length(unique(pg$test), 100)
+
+  # forward by hand, and the loss with its penalties
+  w <- get_weights(pg$model)
+  a <- pg$x
+  for (i in c(1, 3)) a <- pmax(a %*% w[[i]] + rep(w[[i + 1]], each = nrow(a)), 0)
+  out <- stats::plogis(drop(a %*% w[[5]]) + w[[6]][1])
+  kernels <- unlist(w[c(1, 3, 5)])
+  loss <- mean(-ifelse(pg$points$y == "b", log(out), log(1 - out))[pg$test]) + sum(0.01 * abs(kernels) + 0.003 * kernels^2)
+  expect_equal(measure_playground(pg)$test$loss, loss, tolerance = 1e-6)
+})
+
 test_that("the script runs by itself and prints the losses that the playground shows", {
   skip_if_not_installed("callr")
   pg <- trained(4, data = "moons")
@@ -84,6 +115,7 @@ test_that("one step is the optimizer's, by the formula of logistic regression", 
   after <- get_weights(pg$model)
   expect_equal(after[[1]], before[[1]] - 0.3 * crossprod(x, error) / length(y), tolerance = 1e-6, ignore_attr = TRUE)
   expect_equal(as.vector(after[[2]]), as.vector(before[[2]]) - 0.3 * mean(error), tolerance = 1e-6)
+  expect_identical(get_weights(unserialize(serialize(pg$model, NULL))), after)
 })
 
 test_that("looking at the network does not change what it learns", {
