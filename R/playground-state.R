@@ -125,8 +125,9 @@ measure_playground <- function(pg) {
 code_of_playground <- function(pg) {
   trainer <- pg$trainer
   if (pg$phase == "failed") {
-    playground_code(pg$settings, trainer$epoch + 1, note = sprintf(
-      "# in step %d of epoch %d the loss is not finite any more: fit() stops with an error", trainer$batch, trainer$epoch + 1
+    epoch <- trainer$epoch + 1
+    playground_code(pg$settings, epoch, note = sprintf(
+      "# in step %d of epoch %d the loss is not finite any more: fit() stops with an error", trainer$batch, epoch
     ))
   } else if (trainer$epoch == 0 && trainer$batch == 0) {
     playground_code(pg$settings)

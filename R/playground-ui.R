@@ -32,11 +32,14 @@ playground_ui <- function() {
     tags$main(
       class = "pg-main",
       tags$details(class = "pg-panel pg-settings", open = NA, tags$summary("Settings"), playground_controls()),
-      picture_panel("network", "Network", "Picture of the network",
-                    legend = "Lines: weights, blue positive, orange negative, the wider the larger. Tiles: what each unit puts out over the plane."),
+      picture_panel("network", "Network", "Picture of the network", legend = paste(
+        "Lines: weights, blue positive, orange negative, the wider the larger.",
+        "Tiles: what each unit puts out over the plane."
+      )),
       tags$div(
         class = "pg-column",
-        picture_panel("map", "Output", "Picture of the network's output over the plane", legend = tags$span(id = "pg-legend")),
+        picture_panel("map", "Output", "Picture of the network's output over the plane",
+                      legend = tags$span(id = "pg-legend")),
         picture_panel("loss", "Loss", "Losses over the epochs",
                       legend = list(line_sample("train"), "training", line_sample("test"), "test"))
       )

@@ -5,9 +5,10 @@
 #' the numbers of one sample's way forward and back be read in tables. It works without a network connection.
 #'
 #' @section What one sees:
-#' * **Output**: what the network makes of each point of the plane, blue for class `b` (a probability or a value near its
-#'   largest), orange for class `a`; the line is where it changes its mind. The points are those of [sim_points()]:
-#'   discs are `b` and squares `a`, filled ones are trained on, hollow ones are test data.
+#' * **Output**: what the network makes of each point of the plane, blue for class `b` and orange for class `a`, the
+#'   paler the less sure; the line is where it changes its mind. The points are those of [sim_points()]: discs are `b` and
+#'   squares `a`, filled ones are trained on, hollow ones are test data. Of the hills, blue is high and orange low; discs
+#'   are trained on, squares are test data.
 #' * **Network**: lines are weights, blue for positive and orange for negative ones, the wider the larger; each
 #'   tile is what a unit puts out over the plane. A pointer on them reads the numbers.
 #' * **Loss**: of training data (solid) and test data (dashed), with the weights of that moment, dropout

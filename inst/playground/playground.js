@@ -210,7 +210,9 @@
         pen.strokeStyle = rgb(w < 0 ? INK.negative : INK.positive, 0.25 + 0.7 * Math.sqrt(share));
         pen.lineWidth = 0.5 + (widest - 0.5) * share;
         pen.stroke();
-        shapes.push({ text: unitName(k, i) + " \u2192 " + unitName(k + 1, j) + ": weight " + show(w), distance: nearCurve(a, b, bend) });
+        shapes.push({
+          text: unitName(k, i) + " \u2192 " + unitName(k + 1, j) + ": weight " + show(w), distance: nearCurve(a, b, bend)
+        });
       });
     });
 
@@ -304,7 +306,9 @@
     }
     step = Math.max(1, niceStep(end, 4));
     pen.textAlign = "center"; pen.textBaseline = "top";
-    for (var t = 0; t <= end; t += step) { pen.fillText(String(t), Math.min(x(t), at.width - right - 10), top + tall + 3); }
+    for (var t = 0; t <= end; t += step) {
+      pen.fillText(String(t), Math.min(x(t), at.width - right - 10), top + tall + 3);
+    }
     pen.textAlign = "right";
     pen.fillText("epoch", at.width - right, top + tall + 16);
     drawCurve(pen, x, y, "train", [], 2);
@@ -356,7 +360,9 @@
     if (failed) {
       say += " in step " + frame.step + ". The weights are the last good ones.";
     } else if (frame.phase === "paused") {
-      say += " after " + frame.step + (frame.step === 1 ? " step" : " steps") + ", epoch " + frame.epoch + ". Training loss " + show(frame.train.loss) + right(frame.train) + ", test loss " + show(frame.test.loss) + right(frame.test) + ".";
+      say += " after " + frame.step + (frame.step === 1 ? " step" : " steps") + ", epoch " + frame.epoch +
+        ". Training loss " + show(frame.train.loss) + right(frame.train) +
+        ", test loss " + show(frame.test.loss) + right(frame.test) + ".";
     }
     if (say !== spoken) {
       spoken = say;
@@ -373,7 +379,8 @@
 
   function legend() {
     byId("pg-legend").textContent = setup.classes
-      ? "Discs: class b (blue), squares: class a (orange); filled: training, hollow: test. Line: where the network changes its mind."
+      ? "Discs: class b (blue), squares: class a (orange); filled: training, hollow: test. " +
+        "Line: where the network changes its mind."
       : "Blue: high, orange: low. Discs: training, squares: test data.";
   }
 

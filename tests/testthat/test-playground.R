@@ -64,7 +64,8 @@ test_that("the network is the one that was chosen", {
   code <- function(...) playground_code(playground_settings(...))
   expect_match(code(l1 = 1e-4), "kernel_regularizer = regularizer_l1(0.0001)", fixed = TRUE)
   expect_match(code(l2 = 0.03), "kernel_regularizer = regularizer_l2(0.03)", fixed = TRUE)
-  expect_match(code(optimizer = "momentum", learning_rate = 1e-4), "optimizer_sgd(learning_rate = 0.0001, momentum = 0.9)", fixed = TRUE)
+  expect_match(code(optimizer = "momentum", learning_rate = 1e-4), "optimizer_sgd(learning_rate = 0.0001, momentum = 0.9)",
+               fixed = TRUE)
   for (name in setdiff(names(playground_optimizers), "momentum")) {
     expect_match(code(optimizer = name, learning_rate = 1), sprintf("optimizer_%s(learning_rate = 1)", name), fixed = TRUE)
   }
