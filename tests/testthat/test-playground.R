@@ -291,8 +291,9 @@ test_that("the app is made without being run, and its page needs no network", {
   skip_if_not_installed("shiny")
   expect_s3_class(lamina_playground(launch = FALSE), "shiny.appobj")
   page <- as.character(playground_ui())
-  expect_no_match(page, "(src|href)=\"https?:")
-  expect_no_match(page, "url\\(|@import")
+  for (text in c(page, lapply(c("playground.css", "playground.js"), function(file) readLines(playground_file(file))))) {
+    expect_no_match(text, "https?:|url\\(|@import")
+  }
   expect_match(page, "<canvas id=\"pg-map\" role=\"img\" aria-label=", fixed = TRUE)
 })
 
