@@ -30,7 +30,7 @@
 
   function show(value) {
     if (value === null || value === undefined || !isFinite(value)) { return "\u2013"; }
-    return Math.abs(value) >= 1000 || (value !== 0 && Math.abs(value) < 0.001) ? value.toExponential(2) : value.toFixed(3);
+    return Math.abs(value) >= 1000 || (value !== 0 && Math.abs(value) < 0.001) ? value.toExponential(1) : value.toFixed(3);
   }
 
   // A canvas as large as its box, measured in the page's pixels whatever those of the screen are.
@@ -331,7 +331,8 @@
   }
 
   function remember(picture) {
-    if (!isFinite(picture.train.loss) || !isFinite(picture.test.loss)) { return; }
+    // after a failure the weights are those of some time before
+    if (picture.phase === "failed" || !isFinite(picture.train.loss) || !isFinite(picture.test.loss)) { return; }
     var last = curve[curve.length - 1];
     if (last && last.time >= picture.time) { return; }
     curve.push({ time: picture.time, train: picture.train.loss, test: picture.test.loss });
@@ -429,7 +430,10 @@
     byId("pg-network").addEventListener("pointerleave", function () { tip.hidden = true; });
     byId("pg-map").addEventListener("click", pick);
     byId("pg-copy").addEventListener("click", copy);
-    if (window.matchMedia("(max-width: 699px)").matches) { document.querySelector(".pg-settings").open = false; }
+    var narrow = window.matchMedia("(max-width: 699px)");
+    function fold() { document.querySelector(".pg-settings").open = !narrow.matches; }
+    narrow.addEventListener("change", fold);
+    fold();
     window.addEventListener("resize", draw);
 
     Shiny.addCustomMessageHandler("playground-setup", function (message) {

@@ -130,6 +130,7 @@ test_that("it fits wide and narrow screens, works by keyboard, and everything ha
   page <- open_playground()
   for (size in list(c(1280, 800), c(390, 844))) {
     page$tab$Emulation$setDeviceMetricsOverride(width = size[1], height = size[2], deviceScaleFactor = 1, mobile = FALSE)
+    page$run("document.querySelector('.pg-settings').open = true") # narrow screens begin with it closed
     page$choose("layers", "4")
     wait_until(page$run("document.getElementById('units4').offsetParent !== null"), "a fourth layer")
     wait_until(page$run("document.getElementById('pg-network').getAttribute('aria-label').includes('2-4-2-2-2-1')"), "its picture")
@@ -145,6 +146,7 @@ test_that("it fits wide and narrow screens, works by keyboard, and everything ha
   expect_length(nameless, 0)
   expect_identical(page$run("document.documentElement.lang"), "en")
 
+  page$run("document.querySelector('.pg-settings').open = true")
   # Tab goes from what trains to the settings; space and enter press
   page$run("document.activeElement.blur()")
   order <- vapply(1:6, function(i) {
