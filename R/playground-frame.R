@@ -24,12 +24,12 @@ playground_setup <- function(pg) {
     x2 = signif(points[, 2L], 4), target = signif(on_scale(pg$y, settings), 4), test = sort(pg$test),
     map_side = map_side, tile_side = tile_side, features = I(unname(feature_labels[settings$features])),
     units = I(c(length(settings$features), settings$units, 1)), activation = settings$activation,
-    tiles = lapply(seq_along(settings$features), function(i) unit_tile(pg$tile_inputs[, i], settings))
+    tiles = lapply(seq_along(settings$features), function(i) unit_tile(pg$tile_inputs[, i]))
   )
 }
 
 # A picture of what one unit puts out over the plane: from its largest size down to 0; a sigmoid's from 0.5 away.
-unit_tile <- function(values, settings, activation = "linear") {
+unit_tile <- function(values, activation = "linear") {
   if (activation == "sigmoid") {
     values <- values - 0.5
   }
@@ -50,7 +50,7 @@ playground_frame <- function(pg) {
     train = measured$train, test = measured$test,
     map = as_pixels(on_scale(predict(pg$model, pg$map_inputs, batch_size = map_side^2), settings)),
     tiles = lapply(unname(hidden), function(values) {
-      I(apply(values, 2L, unit_tile, settings = settings, activation = settings$activation))
+      I(apply(values, 2L, unit_tile, activation = settings$activation))
     }),
     weights = lapply(network_weights(pg$model), function(layer) {
       list(kernel = I(signif(as.vector(layer$kernel), 4)), bias = I(signif(as.vector(layer$bias), 4)))
