@@ -7,7 +7,7 @@ library(testthat)
 # The files that take longest.  They come first, so that none of them runs alone at the end, and compute on
 # one thread, since their processes share the cores; all others on as many as a user's.
 long <- c(
-  "accuracy-photographs", "accuracy-digits", "accuracy-text", "accuracy-series", "strange-files", "calls", "soak", "growth",
+  "accuracy-photographs", "accuracy-digits", "accuracy-text", "accuracy-series", "strange-files", "calls", "soak", "growth", "playground-browser",
   "memory", "examples", "timeseries"
 )
 

@@ -12,9 +12,9 @@ if [ "$1" = --tests ]; then
     wanted="$wanted testthat withr callr processx"
     # Packages that lamina works with; without one of these its tests are skipped.
     others="parsnip workflows tune recipes dials rsample yardstick caret randomForest broom dplyr purrr pdp DALEX iml
-        marginaleffects insight ISLR2 glmnet future future.apply knitr rmarkdown"
+        marginaleffects insight ISLR2 glmnet future future.apply knitr rmarkdown shiny chromote"
     # What these need in turn and Debian has compiled already.
-    compiled="data.table checkmate slider lhs furrr tidyr lubridate"
+    compiled="data.table checkmate slider lhs furrr tidyr lubridate later promises"
 fi
 wanted="$wanted $*"
 
@@ -114,6 +114,11 @@ need "a C compiler" "gcc libc6-dev" compiles
 if has_apt && command -v dpkg-query >/dev/null &&
     ! dpkg-query -W -f '${Status}' libopenblas-dev 2>/dev/null | grep -q 'ok installed'; then
     apt_install libopenblas-dev || echo "lamina: no OpenBLAS from apt; going on without"
+fi
+
+# The tests of the playground's page want a browser.
+if [ -n "$others" ] && has_apt && ! command -v chromium >/dev/null && ! command -v google-chrome >/dev/null; then
+    apt_install chromium || echo "lamina: no Chromium; the tests of the playground's page are skipped"
 fi
 
 # provide PACKAGES: installs those that R does not find; $absent are those it still does not find then.
