@@ -248,7 +248,7 @@ train_on_batch <- function(object, x, y = NULL, sample_weight = NULL, class_weig
   loop <- undo_on_error(object, {
     data <- batch_data(object, x, y, sample_weight, class_weight, call)
     check_one_batch(object, data$n, call = call)
-    check_own_loss(object, data)
+    check_own_loss(object, data, call)
     new_loop(object, data, data$n, "train")
   })
   .Call(ffi_loop_start, loop, FALSE, 1)
