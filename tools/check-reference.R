@@ -1,5 +1,6 @@
 # The site's index and the help pages must agree: every topic in exactly one group of _pkgdown.yml, and every
-# entry there a topic.  And what vignettes/ shows as the package's C code must stand in src/ as it is shown.
+# entry there a topic.  Links between pages must lead somewhere.  And what vignettes/ shows as the package's C code must
+# stand in src/ as it is shown.
 # The last line is "N passed, N failed, N skipped".
 
 failures <- character()
@@ -49,6 +50,23 @@ if (requireNamespace("yaml", quietly = TRUE)) {
   expect(names(times)[times > 1], "help topics in more than one group of _pkgdown.yml")
 } else {
   cat("skipped: the index, for want of yaml\n")
+}
+
+# ---- links ---------------------------------------------------------------------------------------
+
+# [text](target) with a target in the project; in vignettes, other pages are named by what they are knitted to.
+for (file in c(list.files(".", "[.]md$"), list.files("vignettes", "[.]Rmd$", full.names = TRUE))) {
+  lines <- readLines(file, encoding = "UTF-8", warn = FALSE)
+  text <- gsub("`[^`]*`", "", paste(lines, collapse = "\n"))
+  targets <- regmatches(text, gregexpr("(?<=\\]\\()[^)[:space:]]+(?=\\))", text, perl = TRUE))[[1]]
+  targets <- sub("#.*$", "", targets[!grepl("^(https?:|mailto:|#)", targets)])
+  there <- file.exists(file.path(dirname(file), targets)) |
+    file.exists(file.path(dirname(file), sub("[.]html$", ".Rmd", targets)))
+  expect(unique(targets[!there]), paste(file, "links to what is not there"))
+}
+if (requireNamespace("lamina", quietly = TRUE)) { # R's own check, against the installed pages
+  lost <- format(tools:::.check_Rd_xrefs("lamina", lib.loc = dirname(find.package("lamina"))))
+  expect(lost[nzchar(lost)], "links between help pages")
 }
 
 # ---- C code in vignettes -------------------------------------------------------------------------
