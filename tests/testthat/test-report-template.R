@@ -56,7 +56,11 @@ test_that("parameters give it other data, with numbers as outcome and gaps", {
 })
 
 test_that("it knits to PDF where there is LaTeX", {
-  skip_if(Sys.which("pdflatex") == "", "no LaTeX")
+  skip_if(any(Sys.which(c("pdflatex", "kpsewhich")) == ""), "no LaTeX")
+  styles <- c("lmodern", "geometry", "booktabs", "longtable", "fancyvrb", "framed", "graphicx", "hyperref")
+  found <- suppressWarnings(system2("kpsewhich", paste0(styles, ".sty"), stdout = TRUE))
+  skip_if(length(found) < length(styles), "LaTeX is not complete")
+  withr::local_options(tinytex.install_packages = FALSE)
   report <- knit_report(data = warpbreaks, formula = "breaks ~ wool + tension", hidden_units = 4, epochs = 20, effects = 2,
                         format = "pdf_document")
   expect_identical(readChar(report$page, 4), "%PDF")
