@@ -57,7 +57,7 @@ test_that("parameters give it other data, with numbers as outcome and gaps", {
 
 test_that("it knits to PDF where there is LaTeX", {
   skip_if(any(Sys.which(c("pdflatex", "kpsewhich")) == ""), "no LaTeX")
-  styles <- c("lmodern", "geometry", "booktabs", "longtable", "fancyvrb", "framed", "graphicx", "hyperref")
+  styles <- c("lmodern", "geometry", "booktabs", "longtable", "fancyvrb", "graphicx", "hyperref")
   found <- suppressWarnings(system2("kpsewhich", paste0(styles, ".sty"), stdout = TRUE))
   skip_if(length(found) < length(styles), "LaTeX is not complete")
   withr::local_options(tinytex.install_packages = FALSE)
