@@ -36,7 +36,7 @@ keep_levels <- function(terms, data, env) {
   attr(terms, ".Environment") <- env
   variables <- as.list(attr(terms, "variables"))[-1L]
   frame <- stats::model.frame(terms, data, na.action = stats::na.pass)
-  predvars <- as.list(rlang::`%||%`(attr(terms, "predvars"), attr(terms, "variables")))
+  predvars <- as.list(attr(terms, "predvars")) # list(...), one for each of the variables
   for (i in which(vapply(variables, is.call, NA))) {
     column <- frame[[i]]
     if (is.character(column) || is.factor(column)) {
