@@ -73,7 +73,7 @@ network_objective <- function(network, x, y, w) {
   all <- get_weights(network)
   trained <- as.logical(weight_trainable(network))
   own <- !is.null(network$compiled$own_loss)
-  check_own_loss(network, data)
+  check_own_loss(network, data, call = NULL) # lamina() asked for it, but is not at hand
   loop <- if (!own) {
     loop <- new_loop(network, data, data$n, "probe", metrics = FALSE)
     .Call(ffi_loop_start, loop, FALSE, 1)

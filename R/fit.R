@@ -98,7 +98,7 @@ fit.lamina_model <- function(object, x = NULL, y = NULL, ..., batch_size = NULL,
       array_feed(object, x, y, validation_split, class_weight, sample_weight, call)
     }
     feed$validation <- validation_feed(object, feed, validation_data, settings$validation_steps, call)
-    with_loops(object, feed, settings)
+    with_loops(object, feed, settings, call)
   })
   on.exit(release(feed))
   warn_shuffled(object, if (is_dataset(x)) settings$shuffle && x$shuffle else settings$shuffle && !is.function(x))
@@ -249,21 +249,21 @@ test_data <- function(model, x, y, sample_weight, decoder, call, args = c("x", "
 }
 
 # A loss of one's own is compared with finite differences once, on the first few samples.
-check_own_loss <- function(model, feed) {
+check_own_loss <- function(model, feed, call = rlang::caller_env()) {
   own <- model$compiled$own_loss
   if (is.null(own)) {
     return(invisible())
   }
-  check_unmasked_end(model)
+  check_unmasked_end(model, call)
   n <- if (is.null(model$state_batch)) min(feed$n, 8) else model$state_batch
   loop <- new_loop(model, feed, n, "test", metrics = FALSE)
   .Call(ffi_loop_start, loop, FALSE, 1)
   batch <- holding_states(model, .Call(ffi_loop_forward, loop))
-  check_custom_loss(own, batch$y_true, batch$y_pred)
+  check_custom_loss(own, batch$y_true, batch$y_pred, call)
 }
 
 # An R function would count the steps that a mask leaves out.
-check_unmasked_end <- function(model, call = rlang::caller_env(2)) {
+check_unmasked_end <- function(model, call) {
   last <- model$info[[length(model$info)]]
   steps <- prod(utils::head(last$output_shape, -1L))
   if (last$mask_out > 0 && last$mask_out == steps) {
@@ -284,12 +284,12 @@ new_loop <- function(model, feed, batch_size, kind, metrics = TRUE) {
 }
 
 # The feed with the loops that go through it; the last of the checks.
-with_loops <- function(model, feed, settings) {
+with_loops <- function(model, feed, settings, call) {
   feed$loop <- new_loop(model, feed, settings$batch_size, "train")
   if (!is.null(feed$validation)) {
     feed$validation_loop <- new_loop(model, feed$validation, settings$validation_batch, "test")
   }
-  check_own_loss(model, feed)
+  check_own_loss(model, feed, call)
   feed
 }
 

@@ -18,6 +18,7 @@ mold_formula <- function(formula, data, call) {
     hardhat::mold(formula, data, blueprint = hardhat::default_formula_blueprint(intercept = TRUE)),
     "data", call
   )
+  molded$blueprint$terms$predictors <- keep_levels(molded$blueprint$terms$predictors, data, environment(formula))
   seen <- names(molded$blueprint$ptypes$predictors)
   both <- intersect(all.vars(formula[[2L]]), seen)
   if (length(both)) {
@@ -27,6 +28,27 @@ mold_formula <- function(formula, data, call) {
   y <- as.data.frame(molded$outcomes)
   finish_mold(molded, if (ncol(y) == 1L) y[[1L]] else as.matrix(y), outcome_label(formula),
               data[intersect(names(data), c(all.vars(formula[[2L]]), seen))], call)
+}
+
+# A factor that the formula makes, factor(cyl), would have the levels of whatever new data hold. R's way to evaluate a
+# term anew is the attribute "predvars"; there the levels (and contrasts) that the fit saw are written down.
+keep_levels <- function(terms, data, env) {
+  attr(terms, ".Environment") <- env
+  variables <- as.list(attr(terms, "variables"))[-1L]
+  frame <- stats::model.frame(terms, data, na.action = stats::na.pass)
+  predvars <- as.list(attr(terms, "predvars")) # list(...), one for each of the variables
+  for (i in which(vapply(variables, is.call, NA))) {
+    column <- frame[[i]]
+    if (is.character(column) || is.factor(column)) {
+      made <- predvars[[i + 1L]]
+      if (identical(made[[1L]], quote(C))) made <- made[[2L]] # C() fails on a factor of one level
+      made <- as.call(list(quote(base::factor), made, levels = levels(as.factor(column)), ordered = is.ordered(column)))
+      predvars[[i + 1L]] <- as.call(list(quote(base::structure), made, contrasts = attr(column, "contrasts")))
+    }
+  }
+  attr(terms, "predvars") <- as.call(predvars)
+  attr(terms, ".Environment") <- NULL # as hardhat leaves it
+  terms
 }
 
 # A data frame of numbers goes in as it is; one with factors by way of a formula, so that factors become

@@ -107,7 +107,7 @@ train_ensemble <- function(fit, times, method, call, x = NULL) {
   weights <- list()
   failure <- NULL
   residuals <- network_residuals(fit, train, method)
-  bar <- if (fit$settings$verbose > 0 && cli::is_dynamic_tty()) new_bar(times)
+  bar <- if (fit$settings$verbose > 0 && can_draw_bar()) new_bar(times)
   on.exit(if (!is.null(bar)) bar$clear())
   for (b in seq_len(times)) {
     drawn <- refit_rows(fit, train, method)

@@ -187,7 +187,7 @@ random_types <- "dropout|noise|^random_|^batch_normalization$"
 # A bar where there is a terminal to show it; else nothing: lm() prints nothing either.
 tabular_verbose <- function(verbose, call) {
   if (identical(verbose, "auto")) {
-    return(if (interactive() && cli::is_dynamic_tty()) resolve_verbose("auto", call = call) else 0)
+    return(if (interactive() && can_draw_bar()) resolve_verbose("auto", call = call) else 0)
   }
   resolve_verbose(verbose, call = call)
 }

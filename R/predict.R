@@ -112,7 +112,9 @@ predict_all <- function(model, x, batch, call) {
 
 # predict_one(i) gives the outputs of batch i, or NA when its numbers are not finite.
 predict_by_batch <- function(batches, predict_one, callbacks, verbose) {
-  progress <- new_progress(verbose, 1, batches, 1)
+  # A line per epoch and one per call are the same here.
+  progress <- new_progress(if (verbose == 3) 2 else verbose, 1, batches, label = function(epoch) "Prediction")
+  on.exit(progress$finish(NULL)) # takes the bar away, whatever happens
   progress$epoch_begin(1)
   started <- proc.time()[["elapsed"]]
   parts <- vector("list", batches)
@@ -248,7 +250,7 @@ train_on_batch <- function(object, x, y = NULL, sample_weight = NULL, class_weig
   loop <- undo_on_error(object, {
     data <- batch_data(object, x, y, sample_weight, class_weight, call)
     check_one_batch(object, data$n, call = call)
-    check_own_loss(object, data)
+    check_own_loss(object, data, call)
     new_loop(object, data, data$n, "train")
   })
   .Call(ffi_loop_start, loop, FALSE, 1)

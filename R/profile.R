@@ -129,7 +129,7 @@ train_profiled <- function(twin, x, y, settings, weights, call) {
   } else {
     array_feed(twin, x, y, 0, weights$class_weight, weights$sample_weight, call)
   }
-  feed <- with_loops(twin, feed, settings)
+  feed <- with_loops(twin, feed, settings, call)
   feed <- timed_in_r(twin, feed)
   .Call(ffi_profile_start, feed$loop)
   suppressMessages(

@@ -33,17 +33,24 @@ auto_verbose <- function() {
   }
 }
 
+# Whether a bar can be drawn and taken away again.  What knitr and others catch is a document, where each of its steps
+# would stay, even though a terminal stands behind them.
+can_draw_bar <- function() {
+  cli::is_dynamic_tty() && !isTRUE(getOption("knitr.in.progress")) && sink.number() == 0
+}
+
 progress_interval <- 0.2 # seconds between two updates at least: five a second
 
 # An object with epoch_begin(epoch), update(batch, logs), epoch_end(epoch, logs, seconds) and
 # finish(history).  Lines go to standard output, the bar to the terminal.  With verbose = 1 epochs
-# that end faster than five a second share a line: the last of them, and always the last of all.
-new_progress <- function(verbose, epochs, steps, initial_epoch = 1) {
+# that end faster than five a second share a line: the last of them, and always the last of all.  `label(epoch)` stands
+# before line and bar.
+new_progress <- function(verbose, epochs, steps, initial_epoch = 1, label = function(epoch) epoch_label(epoch, epochs)) {
   now <- function() proc.time()[["elapsed"]]
   started <- now()
   shown_at <- -Inf
   waiting <- NULL
-  bar <- if (verbose == 1 && cli::is_dynamic_tty()) new_bar(steps)
+  bar <- if (verbose == 1 && can_draw_bar()) new_bar(steps)
   epoch_now <- initial_epoch
 
   show_line <- function(line) {
@@ -61,7 +68,7 @@ new_progress <- function(verbose, epochs, steps, initial_epoch = 1) {
     },
     update = function(batch, logs) {
       if (!is.null(bar) && now() - shown_at >= progress_interval) {
-        bar$draw(batch, epoch_label(epoch_now, epochs), format_logs(logs))
+        bar$draw(batch, label(epoch_now), format_logs(logs))
         shown_at <<- now()
       }
     },
@@ -70,7 +77,7 @@ new_progress <- function(verbose, epochs, steps, initial_epoch = 1) {
         return(invisible())
       }
       line <- function() {
-        paste(c(epoch_label(epoch, epochs), format_logs(logs), format_seconds(seconds)),
+        paste(c(label(epoch), format_logs(logs), format_seconds(seconds)),
               collapse = " - ")
       }
       if (verbose == 2 || epoch == epochs || now() - shown_at >= progress_interval) {
@@ -86,7 +93,7 @@ new_progress <- function(verbose, epochs, steps, initial_epoch = 1) {
       if (!is.null(bar)) {
         bar$clear()
       }
-      if (verbose == 3) {
+      if (verbose == 3 && length(history_epochs(history)) > 0) {
         cat(history_line(history, epochs, now() - started), "\n", sep = "")
       }
     }

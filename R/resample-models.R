@@ -11,7 +11,7 @@ run_jobs <- function(models, jobs, task, metrics, event_level, verbose) {
   now <- function() proc.time()[["elapsed"]]
   started <- now()
   shown_at <- -Inf
-  bar <- if (verbose == 1 && cli::is_dynamic_tty()) new_bar(length(jobs) * length(models))
+  bar <- if (verbose == 1 && can_draw_bar()) new_bar(length(jobs) * length(models))
   on.exit({
     set_rng_state(state)
     options(old)

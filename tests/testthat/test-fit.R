@@ -383,6 +383,11 @@ test_that("a loss of one's own with a wrong gradient is refused", {
   model |> compile(loss = function(y_true, y_pred) mean((y_pred - y_true)^2))
   refused(model, fit(model, x, y1), "lamina_error_argument", "loss")
   refused(model, train_on_batch(model, x, y1), "lamina_error_argument", "loss")
+  # The error names what the user called.
+  verb <- function(code) as.character(conditionCall(expect_error(code, class = "lamina_error_argument"))[[1]])
+  expect_identical(verb(fit(model, x, y1)), "fit")
+  expect_identical(verb(train_on_batch(model, x, y1)), "train_on_batch")
+  expect_identical(verb(profile_fit(model, x, y1)), "profile_fit")
 })
 
 test_that("metrics of one's own are averaged over the batches", {

@@ -105,3 +105,28 @@ test_that("a fit without its data says so where it needs them", {
   expect_error(predict(fit), class = "lamina_error_state")
   expect_error(model.frame(fit), class = "lamina_error_state")
 })
+
+test_that("factors that the formula makes keep the levels of the fit", {
+  formulas <- list(
+    mpg ~ wt + factor(cyl), mpg ~ wt * cut(hp, c(0, 100, 150, 400)), mpg ~ ordered(gear) + (wt > 3),
+    mpg ~ as.character(cyl) + log(wt) + poly(hp, 2)
+  )
+  for (formula in formulas) {
+    fit <- lamina(formula, mtcars, hidden_units = 0, optimizer = "bfgs")
+    linear <- lm(formula, mtcars)
+    one_by_one <- vapply(1:10, function(i) predict(fit, mtcars[i, ]), 0)
+    expect_equal(one_by_one, unname(predict(linear, mtcars[1:10, ])), tolerance = 1e-4, label = deparse1(formula))
+  }
+  # Contrasts that the formula sets; lm() itself cannot predict one row then.
+  fit <- lamina(mpg ~ C(factor(cyl), "contr.sum"), mtcars, hidden_units = 0, optimizer = "bfgs")
+  expect_equal(vapply(1:5, function(i) predict(fit, mtcars[i, ]), 0), predict(fit, mtcars)[1:5])
+
+  # A level the fit did not see; columns set to one value by partial() and shuffled by importance().
+  fit <- lamina(mpg ~ wt + factor(cyl), mtcars, hidden_units = 0, optimizer = "bfgs")
+  linear <- lm(mpg ~ wt + factor(cyl), mtcars)
+  expect_identical(is.na(predict(fit, data.frame(wt = 3, cyl = c(5, 8)))), c(TRUE, FALSE))
+  curve <- partial(fit, "cyl")
+  by_hand <- vapply(c(4, 6, 8), function(cyl) mean(predict(linear, replace(mtcars, "cyl", cyl))), 0)
+  expect_equal(curve$.estimate, by_hand, tolerance = 1e-4)
+  expect_setequal(importance(fit, times = 2)$variable, c("wt", "cyl"))
+})

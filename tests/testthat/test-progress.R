@@ -100,3 +100,61 @@ test_that("the bar outlives the last batch of an epoch", {
   })
   expect_match(paste(shown, collapse = ""), "2/2 loss: 0.5", fixed = TRUE)
 })
+
+test_that("no bar is drawn into a document", {
+  withr::local_options(cli.dynamic = TRUE, knitr.in.progress = NULL)
+  expect_identical(can_draw_bar(), sink.number() == 0)
+  withr::with_options(list(knitr.in.progress = TRUE), expect_false(can_draw_bar()))
+  file <- withr::local_tempfile()
+  sink(file)
+  caught <- tryCatch(can_draw_bar(), finally = sink())
+  expect_false(caught)
+  withr::local_options(cli.dynamic = FALSE)
+  expect_false(can_draw_bar())
+})
+
+test_that("a page knitted on a terminal holds lines, whatever verbose is", {
+  skip_if_not_installed("knitr")
+  withr::local_options(cli.dynamic = TRUE)
+  page <- knitr::knit(quiet = TRUE, envir = new.env(parent = globalenv()), text = c(
+    "```{r}",
+    "library(lamina)",
+    "x <- matrix(rnorm(4e4), ncol = 4)",
+    "model <- keras_model_sequential(input_shape = 4) |> layer_dense(64) |> layer_dense(64) |> layer_dense(1)",
+    "model |> compile('sgd', 'mse')",
+    "for (verbose in 1:3) model |> fit(x, x[, 1], epochs = 2, batch_size = 4, verbose = verbose)",
+    "p <- predict(model, x, batch_size = 4, verbose = 1)",
+    "```"
+  ))
+  expect_false(grepl("[\r\033]", page))
+  expect_match(page, "## Epoch 2/2 - loss: ", fixed = TRUE)
+  expect_match(page, "## Prediction - [0-9.]+ m?s\n")
+})
+
+test_that("predict() tells what it did in one line, and takes its bar away when it fails", {
+  model <- keras_model_sequential(input_shape = 1) |> layer_dense(1)
+  for (verbose in 1:3) {
+    shown <- capture.output(p <- predict(model, 1:100, batch_size = 10, verbose = verbose))
+    expect_length(shown, 1L)
+    expect_match(shown, "^Prediction - [0-9.]+ m?s$")
+  }
+  # A bar of our own stands in for cli's.
+  replace <- function(name, value) {
+    binding <- function(value) assignInNamespace(name, value, "lamina")
+    old <- getFromNamespace(name, "lamina")
+    binding(value)
+    withr::defer(binding(old), parent.frame())
+  }
+  seen <- character()
+  replace("can_draw_bar", function() TRUE)
+  replace("new_bar", function(steps) {
+    list(draw = function(...) seen <<- c(seen, "draw"), clear = function() seen <<- c(seen, "clear"))
+  })
+  slow <- callback_lambda(on_predict_batch_end = function(batch, logs) if (batch == 5) stop("enough"))
+  expect_error(predict(model, 1:100, batch_size = 10, verbose = 1, callbacks = slow), "enough")
+  expect_identical(seen, c("draw", "clear"))
+})
+
+test_that("a fit that ends before its first epoch has no line", {
+  expect_identical(lines_of(new_progress(3, 2, 10)$finish(new_history(list(), list()))), character())
+})
