@@ -19,7 +19,7 @@ LIBS_blas = @build/blas.libs
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 
 .PHONY: demo test install setup setup-tests core-tests san tsan check docs bench bench-short fuzz fuzz-guided \
-    sabotage registrations clean
+    sabotage site registrations clean
 
 demo: setup
 	@sh tools/install.sh
@@ -101,6 +101,10 @@ fuzz:
 
 fuzz-guided:
 	@sh tests/fuzz/run.sh --libfuzzer $(or $(SECONDS),60)
+
+site: install
+	@sh tools/setup.sh pkgdown
+	@sh tools/site.sh
 
 sabotage: install
 	@Rscript tools/sabotage.R

@@ -9,10 +9,10 @@
 wanted="cli rlang generics hardhat tibble zeallot magrittr ggplot2 Matrix MASS nnet rpart png jpeg"
 if [ "$1" = --tests ]; then
     shift
-    wanted="$wanted testthat withr callr processx"
+    wanted="$wanted testthat withr callr processx knitr rmarkdown rsample yardstick yaml"
     # Packages that lamina works with; without one of these its tests are skipped.
     others="parsnip workflows tune recipes dials rsample yardstick caret randomForest broom dplyr purrr pdp DALEX iml
-        marginaleffects insight ISLR2 glmnet future future.apply knitr rmarkdown shiny chromote"
+        marginaleffects insight ISLR2 glmnet future future.apply shiny chromote spelling"
     # What these need in turn and Debian has compiled already.
     compiled="data.table checkmate slider lhs furrr tidyr lubridate later promises"
 fi
@@ -109,6 +109,9 @@ mkdir -p build
 need "R (4.1 or later)" "r-base-core" command -v Rscript
 need "make" "make" command -v make
 need "a C compiler" "gcc libc6-dev" compiles
+if [ -n "$others" ]; then
+    need "pandoc" "pandoc" command -v pandoc
+fi
 
 # Optional: a fast BLAS, which R itself then uses too.
 if has_apt && command -v dpkg-query >/dev/null &&

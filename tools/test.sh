@@ -92,7 +92,15 @@ done
 wait
 each report
 
-must "install" sh tools/install.sh && run "R" Rscript tools/run-tests.R && report "R"
+if must "install" sh tools/install.sh; then
+    run "R" Rscript tools/run-tests.R
+    run "vignettes" Rscript tools/build-vignettes.R
+    run "reference" Rscript tools/check-reference.R
+    run "spelling" Rscript tools/check-spelling.R
+    for name in R vignettes reference spelling; do
+        report "$name"
+    done
+fi
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

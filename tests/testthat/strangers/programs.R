@@ -92,7 +92,6 @@ programs <- list(
     list(get_weights(model), picture)
   },
   parts = function() {
-
     metric <- metric_auc()
     metric$update_state(y, y / 2)
     metric$update_state(y, y / 3)
@@ -102,6 +101,8 @@ programs <- list(
     .Call(lamina:::ffi_order, 1, 1, 5)
     .Call(lamina:::ffi_vocabulary, "loss")
     .Call(lamina:::ffi_peak, 0.001)
+    .Call(lamina:::ffi_memory, NULL)
+    lag_matrix(1:9, 1:2)
     .Call(lamina:::ffi_loss_gradient, list(type = "mean_squared_error", config = list()), x, x + 1)
     .Call(lamina:::ffi_tokens_bad, c(1, 2, 3), 5)
     .Call(lamina:::ffi_tokens_bad, 1:3, 3)
