@@ -140,7 +140,7 @@ static bool goes_sparse(const lam_loop *loop)
 static lam_status make_room(lam_loop *loop, size_t batch, lam_error *err)
 {
     free_room(loop);
-    loop->batch = batch;
+    loop->room = batch;
     size_t rows = lam_mul(batch, loop->per);
     void *p = NULL;
     if (!goes_sparse(loop))
@@ -181,7 +181,8 @@ lam_status lam_loop_new(lam_loop **out, lam_net *net, int from, const lam_data *
     loop->training = kind == LAM_LOOP_TRAIN;
     loop->good_batches = UINT64_MAX;
     loop->first = first;
-    loop->n = n;
+    loop->n = loop->total = n;
+    loop->batch = lam_least(batch, n);
     loop->d = lam_shape_last(&net->out);
     loop->per = lam_shape_count(&net->out) / loop->d;
     loop->loss = net->loss;
@@ -190,7 +191,7 @@ lam_status lam_loop_new(lam_loop **out, lam_net *net, int from, const lam_data *
         loop->loss.from_logits = true;
     if ((status = check_targets(loop, err)) != LAM_OK ||
         (status = make_metrics(loop, metrics, err)) != LAM_OK ||
-        (status = make_room(loop, batch < n ? batch : n, err)) != LAM_OK)
+        (status = make_room(loop, loop->batch, err)) != LAM_OK)
         goto failed;
     if (loop->training && (status = new_floats(&loop->good, state_floats(net), err)) != LAM_OK)
         goto failed;
@@ -212,7 +213,78 @@ void lam_loop_free(lam_loop *loop)
     lam_free(loop->state);
     lam_free(loop->states);
     lam_free(loop->good);
+    lam_free(loop->held);
+    lam_free(loop->summed);
     lam_free(loop);
+}
+
+/* ---- ranks ---------------------------------------------------------------------------------- */
+
+/* What the ranks tell each other after a batch, summed: losses of the rows, penalties on outputs, and whether rank 0
+ * finds that the time is up (so that all end a slice after the same batch). */
+enum { TOLD_LOSS, TOLD_PENALTY, TOLD_TIME };
+
+/* How many of a rank's samples come before sample `at` of the epoch, where it has `held` of `total`. */
+static size_t passed(size_t held, size_t at, size_t total)
+{
+    return (size_t)((double)held / (double)total * (double)at + 0.5);
+}
+
+lam_status lam_loop_join(lam_loop *loop, lam_ranks *ranks, const size_t *held, size_t batch, lam_error *err)
+{
+    void *p = NULL;
+    size_t size = (size_t)ranks->size, most = lam_divide_up(lam_least(batch, loop->n), size);
+    LAM_TRY(lam_new(&p, lam_most(loop->n_states, (size_t)loop->net->n_layers), sizeof(double), "metrics", err));
+    lam_free(loop->summed);
+    loop->summed = p;
+    if (held) {
+        LAM_TRY(lam_new(&p, size, sizeof(size_t), "the share of each rank", err));
+        lam_free(loop->held);
+        loop->held = p;
+        loop->total = 0;
+        for (size_t r = 0; r < size; r++)
+            loop->total += loop->held[r] = held[r];
+        most = lam_least(passed(loop->n, lam_least(batch, loop->total), loop->total) + 2, loop->n);
+    }
+    loop->batch = lam_least(batch, loop->total);
+    loop->ranks = ranks;
+    return make_room(loop, lam_most(most, 1), err);
+}
+
+/* The share of the next batch, of `rows` samples. */
+static lam_share cut_share(const lam_loop *loop, size_t rows)
+{
+    if (loop->fed)
+        return loop->share;
+    if (!loop->ranks)
+        return (lam_share){loop->at, rows, 0, rows, rows};
+    size_t size = (size_t)loop->ranks->size, me = (size_t)loop->ranks->rank;
+    if (!loop->held) {
+        size_t begin = lam_part(rows, size, me);
+        return (lam_share){loop->at + begin, lam_part(rows, size, me + 1) - begin, begin, rows, rows};
+    }
+    lam_share share = {.taken = rows};
+    for (size_t r = 0; r < size; r++) {
+        size_t from = passed(loop->held[r], loop->at, loop->total);
+        size_t n = passed(loop->held[r], loop->at + rows, loop->total) - from;
+        if (r == me) {
+            share.from = from;
+            share.rows = n;
+            share.first = share.batch;
+        }
+        share.batch += n;
+    }
+    return share;
+}
+
+lam_status lam_loop_gather(lam_loop *loop, lam_error *err)
+{
+    if (!loop->ranks)
+        return LAM_OK;
+    if (loop->n_states)
+        memcpy(loop->summed, loop->states, loop->n_states * sizeof(double));
+    lam_ranks_sum(loop->ranks, loop->summed, loop->n_states);
+    return lam_ranks_status(loop->ranks, err);
 }
 
 lam_status lam_loop_profile(lam_loop *loop, lam_error *err)
@@ -250,7 +322,7 @@ lam_status lam_loop_start(lam_loop *loop, bool shuffle, uint64_t epoch, lam_erro
 
 bool lam_loop_done(const lam_loop *loop)
 {
-    return loop->at >= loop->n;
+    return loop->at >= loop->total;
 }
 
 /* What was done until now belongs to that stage. */
@@ -262,10 +334,13 @@ static inline void book(lam_loop *loop, lam_stage stage)
 
 /* ---- a batch -------------------------------------------------------------------------------- */
 
+/* rows: of the batch; loop->share.rows of them are this process's. */
 static void fetch(lam_loop *loop, size_t rows)
 {
-    const uint32_t *order = loop->shuffled ? loop->order + loop->at : NULL;
-    size_t first = loop->first + loop->at;
+    loop->share = cut_share(loop, rows);
+    rows = loop->share.rows;
+    const uint32_t *order = loop->shuffled ? loop->order + loop->share.from : NULL;
+    size_t first = loop->first + loop->share.from;
     if (loop->profile) {
         loop->profile->batches++;
         loop->profile->samples += (double)rows;
@@ -291,10 +366,14 @@ static void fetch(lam_loop *loop, size_t rows)
     book(loop, LAM_STAGE_DATA);
 }
 
-static void predict(lam_loop *loop, size_t rows)
+static void predict(lam_loop *loop)
 {
+    size_t rows = loop->share.rows;
     loop->run = (lam_run){
         .rows = rows,
+        .first_row = loop->share.first,
+        .batch_rows = loop->share.batch,
+        .ranks = loop->kind == LAM_LOOP_PROBE ? NULL : loop->ranks,
         .training = loop->training,
         .update_state = loop->kind == LAM_LOOP_TRAIN,
         .sparse = loop->sparse,
@@ -344,18 +423,22 @@ static void score_task(void *arg, size_t task, int worker)
 static void score_rows(const lam_loop *loop, size_t n, float *gradient)
 {
     enum { PARALLEL_FROM = 1 << 15, TASK = 1 << 13 };
-    scoring s = {loop, n, n, gradient};
+    scoring s = {loop, n, lam_most(n, 1), gradient};
     if (n * loop->d >= PARALLEL_FROM)
         s.per_task = lam_most(TASK / loop->d, 1);
     lam_parallel(lam_divide_up(n, s.per_task), score_task, &s);
 }
 
-/* The batch's mean loss without penalties, and its gradient by the output. */
-static double score(lam_loop *loop, size_t rows)
+/* The batch's mean loss without penalties, and its gradient by the output; with ranks, this one's part of it. */
+static double score(lam_loop *loop)
 {
-    size_t n = rows * loop->per;
+    size_t n = loop->share.rows * loop->per;
     const float *w = loop->data->w || loop->mask ? loop->w : NULL;
     double counted = (double)counted_rows(loop, n);
+    if (loop->ranks && (loop->mask || loop->loss.type->ignores))
+        lam_ranks_sum(loop->ranks, &counted, 1);
+    else if (loop->ranks)
+        counted = (double)(loop->share.batch * loop->per);
     float each = loop->net->sum_loss || counted == 0 ? 1.0f : (float)(1.0 / counted);
     float *gradient = loop->kind != LAM_LOOP_TEST ? lam_plan_output_gradient(loop->plan) : NULL;
     if (gradient)
@@ -378,9 +461,10 @@ const float *lam_loop_predictions(lam_loop *loop)
     return loop->pred;
 }
 
-static void measure(lam_loop *loop, size_t rows)
+static void measure(lam_loop *loop)
 {
-    if (loop->n_metrics == 0)
+    size_t rows = loop->share.rows;
+    if (loop->n_metrics == 0 || rows == 0)
         return;
     const float *pred = lam_loop_predictions(loop);
     for (int i = 0; i < loop->n_metrics; i++) {
@@ -391,20 +475,37 @@ static void measure(lam_loop *loop, size_t rows)
     }
 }
 
+/* The lowest of the layers that the ranks have found; -1: none of them found any. */
+static int lowest_of_ranks(lam_loop *loop, int layer)
+{
+    int n = loop->net->n_layers;
+    for (int i = 0; i < n; i++)
+        loop->summed[i] = i == layer;
+    lam_ranks_sum(loop->ranks, loop->summed, (size_t)n);
+    for (int i = 0; i < n; i++)
+        if (loop->summed[i] > 0)
+            return i;
+    return -1;
+}
+
 static lam_status explode(lam_loop *loop, double loss, lam_error *err)
 {
     const lam_net *net = loop->net;
     size_t rows = loop->run.rows;
     char where[LAM_NAME_MAX + 32] = "the loss";
     lam_plan *probe = NULL;
-    if (lam_plan_new(&probe, net, loop->from, net->n_layers, rows, LAM_PLAN_KEEP, NULL) == LAM_OK) {
+    int bad = -1;
+    if (rows > 0 && lam_plan_new(&probe, net, loop->from, net->n_layers, rows, LAM_PLAN_KEEP, NULL) == LAM_OK) {
         loop->run.update_state = loop->run.carry_state = false;
+        loop->run.ranks = NULL;
         lam_plan_forward(probe, loop->input, &loop->run);
-        int bad = lam_plan_first_bad(probe, rows);
-        if (bad >= 0)
-            snprintf(where, sizeof where, "layer `%s`", net->layers[bad].name);
+        bad = lam_plan_first_bad(probe, rows);
         lam_plan_free(probe);
     }
+    if (loop->ranks)
+        bad = lowest_of_ranks(loop, bad);
+    if (bad >= 0)
+        snprintf(where, sizeof where, "layer `%s`", net->layers[bad].name);
     if (loop->good_batches != UINT64_MAX) {
         each_state(loop, true);
         loop->net->batches = loop->good_batches;
@@ -418,34 +519,64 @@ static lam_status explode(lam_loop *loop, double loss, lam_error *err)
     return LAM_ENUMERIC;
 }
 
-/* Counts the batch whose loss (without penalties) is `loss`; in training also takes the step. */
-static lam_status finish_batch(lam_loop *loop, size_t rows, double loss, lam_error *err)
+/* The state before a step whose loss is finite is put by. */
+static lam_status keep_good(lam_loop *loop, double loss, lam_error *err)
 {
+    if (!isfinite(loss))
+        return explode(loop, loss, err);
+    if (loop->batches % GOOD_EVERY == 0) {
+        if (!lam_all_finite(loop->net->n, loop->net->weights)) /* dead units can hide them from the loss */
+            return explode(loop, NAN, err);
+        each_state(loop, false);
+        loop->good_batches = loop->net->batches;
+    }
+    book(loop, LAM_STAGE_REST);
+    return LAM_OK;
+}
+
+/* Tells the other ranks the loss of this one's rows, and hears theirs: *loss becomes that of the batch, and *late what
+ * rank 0 says.  In training the gradients are found meanwhile, and are those of the batch then. */
+static lam_status ask_ranks(lam_loop *loop, double *loss, bool *late, lam_error *err)
+{
+    lam_ranks *ranks = loop->ranks;
+    loop->told[TOLD_LOSS] = *loss;
+    loop->told[TOLD_PENALTY] = loop->plan->activity_penalty;
+    loop->told[TOLD_TIME] = ranks->rank == 0 && *late;
+    lam_ranks_start(ranks, LAM_DOUBLES, loop->told, LAM_COUNT(loop->told));
+    if (loop->training)
+        lam_plan_backward(loop->plan, loop->input, &loop->run, false);
+    lam_ranks_wait(ranks);
+    *loss = loop->told[TOLD_LOSS];
+    loop->plan->activity_penalty = loop->told[TOLD_PENALTY];
+    *late = loop->told[TOLD_TIME] > 0;
+    return lam_ranks_status(ranks, err);
+}
+
+/* Counts the batch whose loss (without penalties) is `loss`; in training also takes the step.  *late: whether the time
+ * is up. */
+static lam_status finish_batch(lam_loop *loop, double loss, bool *late, lam_error *err)
+{
+    double rows = (double)loop->share.batch;
+    if (loop->ranks)
+        LAM_TRY(ask_ranks(loop, &loss, late, err));
     loss += lam_net_penalty(loop->net) + loop->plan->activity_penalty;
     book(loop, LAM_STAGE_UPDATE);
-    if (loop->training && !isfinite(loss))
-        return explode(loop, loss, err);
     if (loop->training) {
-        if (loop->batches % GOOD_EVERY == 0) {
-            if (!lam_all_finite(loop->net->n, loop->net->weights)) /* dead units can hide them from the loss */
-                return explode(loop, NAN, err);
-            each_state(loop, false);
-            loop->good_batches = loop->net->batches;
-        }
-        book(loop, LAM_STAGE_REST);
-        lam_plan_backward(loop->plan, loop->input, &loop->run, false);
+        LAM_TRY(keep_good(loop, loss, err));
+        if (!loop->ranks)
+            lam_plan_backward(loop->plan, loop->input, &loop->run, false);
         lam_net_penalty_gradient(loop->net, loop->plan->grads);
         lam_net_update(loop->net, loop->plan->grads);
         book(loop, LAM_STAGE_UPDATE);
     }
-    measure(loop, rows);
+    measure(loop);
     book(loop, LAM_STAGE_METRICS);
     loop->last_loss = loss;
-    loop->loss_sum += loss * (double)rows;
-    loop->loss_count += (double)rows;
-    if (loop->training && loop->at + rows >= loop->n && !lam_all_finite(loop->net->n, loop->net->weights))
+    loop->loss_sum += loss * rows;
+    loop->loss_count += rows;
+    if (loop->training && loop->at + loop->share.taken >= loop->total && !lam_all_finite(loop->net->n, loop->net->weights))
         return explode(loop, NAN, err);
-    loop->at += rows;
+    loop->at += loop->share.taken;
     loop->batches++;
     book(loop, LAM_STAGE_REST);
     return LAM_OK;
@@ -453,8 +584,7 @@ static lam_status finish_batch(lam_loop *loop, size_t rows, double loss, lam_err
 
 static size_t next_rows(const lam_loop *loop)
 {
-    size_t left = loop->n - loop->at;
-    return left < loop->batch ? left : loop->batch;
+    return lam_least(loop->total - loop->at, loop->batch);
 }
 
 lam_status lam_loop_run(lam_loop *loop, size_t max_batches, double seconds, lam_error *err)
@@ -465,40 +595,58 @@ lam_status lam_loop_run(lam_loop *loop, size_t max_batches, double seconds, lam_
     if (loop->profile)
         lam_profile_start(loop->profile);
     for (size_t done = 0; done < max_batches && !lam_loop_done(loop); done++) {
-        size_t rows = next_rows(loop);
-        fetch(loop, rows);
-        predict(loop, rows);
-        LAM_TRY(finish_batch(loop, rows, score(loop, rows), err));
-        if (lam_seconds() >= until)
+        fetch(loop, next_rows(loop));
+        if (loop->share.batch == 0) { /* unequal parts of few samples can leave a batch empty */
+            loop->at += loop->share.taken;
+            loop->batches++;
+            continue;
+        }
+        predict(loop);
+        double loss = score(loop);
+        bool late = loop->ranks && lam_seconds() >= until;
+        LAM_TRY(finish_batch(loop, loss, &late, err));
+        if (loop->ranks ? late : lam_seconds() >= until)
             break;
     }
     return LAM_OK;
 }
 
-lam_status lam_loop_feed(lam_loop *loop, const lam_data *data, lam_error *err)
+lam_status lam_loop_feed_share(lam_loop *loop, const lam_data *data, size_t rows, size_t first, size_t batch,
+                               lam_error *err)
 {
     if (data->x_d != loop->data->x_d || data->y_d != loop->data->y_d)
         return lam_fail(err, LAM_ESHAPE, "A batch has %zu inputs and %zu targets a sample; the first had %zu and %zu.",
                         data->x_d, data->y_d, loop->data->x_d, loop->data->y_d);
     loop->data = data;
     loop->first = 0;
-    loop->n = data->n;
+    loop->n = rows;
+    loop->total = batch;
+    loop->batch = lam_most(loop->batch, batch);
     loop->at = 0;
+    loop->fed = true;
+    loop->share = (lam_share){0, rows, first, batch, batch};
     loop->shuffled = false;
     LAM_TRY(check_targets(loop, err));
     bool lacks_x = !loop->x && !goes_sparse(loop);
-    return data->n > loop->batch || lacks_x ? make_room(loop, lam_most(data->n, loop->batch), err) : LAM_OK;
+    return rows > loop->room || lacks_x ? make_room(loop, lam_most(rows, loop->room), err) : LAM_OK;
+}
+
+lam_status lam_loop_feed(lam_loop *loop, const lam_data *data, lam_error *err)
+{
+    return lam_loop_feed_share(loop, data, data->n, 0, data->n, err);
 }
 
 lam_status lam_loop_forward(lam_loop *loop, size_t *rows, lam_error *err)
 {
     if (lam_loop_done(loop))
         return lam_fail(err, LAM_ESTATE, "The epoch is over.");
-    *rows = next_rows(loop);
+    if (loop->ranks)
+        return lam_fail(err, LAM_ESTATE, "A loss of one's own sees the rows of one rank only.");
     if (loop->profile)
         lam_profile_start(loop->profile);
-    fetch(loop, *rows);
-    predict(loop, *rows);
+    fetch(loop, next_rows(loop));
+    predict(loop);
+    *rows = loop->share.rows;
     return LAM_OK;
 }
 
@@ -508,7 +656,7 @@ lam_status lam_loop_backward(lam_loop *loop, double value, const float *gradient
     if (loop->training)
         memcpy(lam_plan_output_gradient(loop->plan), gradient, rows * loop->per * loop->d * sizeof(float));
     book(loop, LAM_STAGE_LOSS); /* since lam_loop_forward() the caller worked at it */
-    return finish_batch(loop, rows, value, err);
+    return finish_batch(loop, value, NULL, err);
 }
 
 const float *lam_loop_probe(lam_loop *loop, bool training, double *loss)
@@ -516,8 +664,8 @@ const float *lam_loop_probe(lam_loop *loop, bool training, double *loss)
     loop->training = training;
     loop->at = 0;
     fetch(loop, loop->n);
-    predict(loop, loop->n);
-    *loss = score(loop, loop->n) + lam_net_penalty(loop->net) + loop->plan->activity_penalty;
+    predict(loop);
+    *loss = score(loop) + lam_net_penalty(loop->net) + loop->plan->activity_penalty;
     const float *dx = lam_plan_backward(loop->plan, loop->input, &loop->run, false);
     lam_net_penalty_gradient(loop->net, loop->plan->grads);
     return dx;
@@ -530,5 +678,6 @@ double lam_loop_loss(const lam_loop *loop)
 
 double lam_loop_metric(const lam_loop *loop, int i)
 {
-    return loop->metric[i].type->result(&loop->metric[i], loop->d, loop->state[i]);
+    const double *state = loop->ranks ? loop->summed + (loop->state[i] - loop->states) : loop->state[i];
+    return loop->metric[i].type->result(&loop->metric[i], loop->d, state);
 }
