@@ -274,6 +274,7 @@ join_loop <- function(crew, loop, part, batch, call) {
 
 # Everything that decides what comes next, as rank 0 has it.
 share_start <- function(crew, model, key) {
+  force(key) # it sets the seed
   if (is.null(crew)) {
     return(key)
   }
