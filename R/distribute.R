@@ -74,14 +74,7 @@
 mpi_strategy <- function(data = c("whole", "own"), threads = NULL) {
   data <- check_choice(data[1L], c("whole", "own"), arg = "data")
   threads <- check_count(threads, max = 64, allow_null = TRUE)
-  if (!mpi_available()) {
-    abort_lamina(
-      c("This lamina was installed without MPI.",
-        i = "Install it with R CMD INSTALL --configure-args=--with-mpi, or with LAMINA_MPI=1 in the environment.",
-        i = "It takes an MPI with its compiler mpicc; Debian and Ubuntu: libopenmpi-dev and openmpi-bin."),
-      "ranks"
-    )
-  }
+  require_mpi(mpi_available())
   place <- if (is_launched()) .Call(ffi_ranks_open) else c(0L, 1L, 1L, 1L)
   self <- list(data = data, rank = place[1L], size = place[2L], local = place[3L], threads = threads)
   if (self$size > 1L) {
@@ -92,6 +85,17 @@ mpi_strategy <- function(data = c("whole", "own"), threads = NULL) {
     self$threads <- lamina_threads()
   }
   structure(self, class = "lamina_strategy")
+}
+
+require_mpi <- function(available, call = rlang::caller_env()) {
+  if (!available) {
+    abort_lamina(
+      c("This lamina was installed without MPI.",
+        i = "Install it with R CMD INSTALL --configure-args=--with-mpi, or with LAMINA_MPI=1 in the environment.",
+        i = "It takes an MPI with its compiler mpicc; Debian and Ubuntu: libopenmpi-dev and openmpi-bin."),
+      "ranks", call = call
+    )
+  }
 }
 
 #' @rdname mpi_strategy
