@@ -138,7 +138,7 @@ workspace_of <- function(users) {
     fn <- waiting[[1L]]
     waiting <- waiting[-1L]
     if (is.primitive(fn) || !reaches_workspace(environment(fn))) next
-    names <- all.names(call("{", body(fn), as.list(formals(fn))), unique = TRUE)
+    names <- all.names(as.call(c(quote(`{`), unname(as.list(formals(fn))), body(fn))), unique = TRUE)
     new <- setdiff(intersect(names, ls(here, all.names = TRUE)), names(found))
     found[new] <- mget(new, envir = here)
     waiting <- c(waiting, Filter(is.function, found[new]))
