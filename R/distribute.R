@@ -107,13 +107,14 @@ mpi_available <- function() !is.null(.Call(ffi_ranks_version))
 #'
 #' @param reset Count from here on.
 #' @return A list, of this rank: `bytes` sent, counted as a ring of ranks sends them (2 (n - 1) / n of what is summed over
-#'   n ranks); `sums`, how many; `waited`, the seconds that the rank had nothing to do but wait for others.
+#'   n ranks); `early`, those of them that were there when the backward pass ended, so that they cost no time; `sums`, how
+#'   many; `waited`, the seconds that the rank had nothing to do but wait for others.
 #' @family distribution
 #' @examples
 #' if (mpi_available() && mpi_strategy()$size > 1) mpi_traffic()
 #' @export
 mpi_traffic <- function(reset = FALSE) {
-  as.list(stats::setNames(.Call(ffi_ranks_traffic, check_flag(reset)), c("bytes", "sums", "waited")))
+  as.list(stats::setNames(.Call(ffi_ranks_traffic, check_flag(reset)), c("bytes", "early", "sums", "waited")))
 }
 
 #' @rdname mpi_strategy
@@ -409,10 +410,15 @@ take_samples <- function(x, rows) {
 # ---- predict() -----------------------------------------------------------------------------------
 
 # What predict_rows(rows) gives for each rank's part of n samples, put together for all; NA where a rank met numbers that
-# are not finite.
+# are not finite.  What a rank does meanwhile is its own affair.
 predict_together <- function(crew, n, predict_rows) {
   part <- crew_part(crew, n)
-  mine <- if (part$n > 0) together(crew, predict_rows(part$first + seq_len(part$n)))
+  alone <- function(code) {
+    crew_state$alone <- TRUE
+    on.exit(crew_state$alone <- FALSE)
+    code
+  }
+  mine <- if (part$n > 0) together(crew, alone(predict_rows(part$first + seq_len(part$n))))
   parts <- lapply(seq_len(crew$size) - 1, function(from) crew_send(crew, mine, from))
   parts <- parts[lengths(parts) > 0L]
   if (all(vapply(parts, is.double, NA))) bind_samples(parts) else NA

@@ -47,8 +47,14 @@ predict_checked <- function(model, x, batch, steps, callbacks, verbose, crew = N
     check_dataset_batches(model, x, steps, call = call)
     source <- batch_source(x, steps, call = call)
     if (is_dataset(x) && !is.null(crew) && !has_own_data(crew) && is.null(model$state_batch)) {
-      predict_one <- function(i) predict_batch(model, x$read(batch_rows(x, i)), call)
-      return(predict_together(crew, source$batches, function(batches) bind_samples(lapply(batches, predict_one))))
+      return(predict_together(crew, source$batches, function(batches) {
+        mine <- list(batches = length(batches), start = function(model, key) NULL, next_batch = function() {
+          i <- batches[1L]
+          batches <<- batches[-1L]
+          x$read(batch_rows(x, i))
+        })
+        predict_source(model, mine, if (is_first(crew)) callbacks else list(), if (is_first(crew)) verbose else 0, call)
+      }))
     }
     return(moving_states(model, predict_source(model, source, callbacks, verbose, call)))
   }
@@ -61,7 +67,11 @@ predict_checked <- function(model, x, batch, steps, callbacks, verbose, crew = N
   }
   check_whole_batches(model, sample_count(x), call = call)
   if (!is.null(crew) && !has_own_data(crew) && is.null(model$state_batch) && !is_sparse(x)) {
-    predict_rows <- function(rows) predict_all(model, take_samples(x, rows), batch, call)
+    shown <- is_first(crew) && (length(callbacks) || verbose > 0)
+    predict_rows <- function(rows) {
+      part <- take_samples(x, rows)
+      if (shown) predict_arrays(model, part, batch, callbacks, verbose, call) else predict_all(model, part, batch, call)
+    }
     out <- predict_together(crew, sample_count(x), predict_rows)
     return(if (is.double(out)) out else abort_not_finite(x, "x", call))
   }

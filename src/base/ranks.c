@@ -1,8 +1,11 @@
 #include "base/ranks.h"
 
+#include <math.h>
 #include <stdbool.h>
 
 #include "base/clock.h"
+
+static const double least_pause = 5e-5;
 
 lam_status lam_ranks_status(const lam_ranks *ranks, lam_error *err)
 {
@@ -25,10 +28,15 @@ static void keep(lam_ranks *ranks, lam_status status, const lam_error *err)
     ranks->error.code = status;
 }
 
-static void count_sum(lam_ranks *ranks, double bytes)
+double lam_ranks_bytes(const lam_ranks *ranks, size_t bytes)
+{
+    return 2 * (double)bytes * (ranks->size - 1) / ranks->size;
+}
+
+static void count_sum(lam_ranks *ranks, size_t bytes)
 {
     ranks->traffic.sums++;
-    ranks->traffic.bytes += 2 * bytes * (ranks->size - 1) / ranks->size;
+    ranks->traffic.bytes += lam_ranks_bytes(ranks, bytes);
 }
 
 void lam_ranks_start(lam_ranks *ranks, lam_number kind, void *x, size_t n)
@@ -36,15 +44,21 @@ void lam_ranks_start(lam_ranks *ranks, lam_number kind, void *x, size_t n)
     lam_error err;
     if (!speaks(ranks) || n == 0)
         return;
-    count_sum(ranks, (double)n * (kind == LAM_FLOATS ? sizeof(float) : sizeof(double)));
+    count_sum(ranks, n * (kind == LAM_FLOATS ? sizeof(float) : sizeof(double)));
     keep(ranks, ranks->type->start(ranks, kind, x, n, &err), &err);
 }
 
 void lam_ranks_poke(lam_ranks *ranks)
 {
     lam_error err;
-    if (speaks(ranks))
-        keep(ranks, ranks->type->poke(ranks, &err), &err);
+    if (!speaks(ranks))
+        return;
+    double since = lam_seconds();
+    if (since < ranks->poke_at)
+        return;
+    keep(ranks, ranks->type->poke(ranks, &err), &err);
+    double now = lam_seconds();
+    ranks->poke_at = now + fmax(least_pause, 20 * (now - since)); /* where cores are short, it may have to wait for one */
 }
 
 void lam_ranks_wait(lam_ranks *ranks)
@@ -63,7 +77,7 @@ void lam_ranks_sum(lam_ranks *ranks, double *x, size_t n)
     if (!speaks(ranks) || n == 0)
         return;
     double since = lam_seconds();
-    count_sum(ranks, (double)n * sizeof(double));
+    count_sum(ranks, n * sizeof(double));
     keep(ranks, ranks->type->sum(ranks, x, n, &err), &err);
     ranks->traffic.seconds += lam_seconds() - since;
 }

@@ -23,7 +23,7 @@ typedef struct lam_ranks_type {
     lam_status (*start)(lam_ranks *ranks, lam_number kind, void *x, size_t n, lam_error *err);
     /* Moves along what has begun; does not wait. */
     lam_status (*poke)(lam_ranks *ranks, lam_error *err);
-    /* Until all that has begun is done. */
+    /* Until all that has begun is done; adds to traffic.early. */
     lam_status (*wait)(lam_ranks *ranks, lam_error *err);
     /* The sum at once, whatever else has begun. */
     lam_status (*sum)(lam_ranks *ranks, double *x, size_t n, lam_error *err);
@@ -33,7 +33,9 @@ typedef struct lam_ranks_type {
 
 /* What went over to others, counted as a ring of ranks would send it: 2 (size - 1) / size of a sum's bytes. */
 typedef struct lam_traffic {
-    double bytes, sums, seconds; /* seconds that this rank did nothing but wait */
+    double bytes, sums;
+    double early;   /* of the bytes, those of sums that were done when lam_ranks_wait() was called */
+    double seconds; /* that this rank did nothing but wait */
 } lam_traffic;
 
 struct lam_ranks {
@@ -41,12 +43,17 @@ struct lam_ranks {
     int rank, size;
     lam_traffic traffic;
     lam_error error; /* the first failure; its code is LAM_OK until there is one */
+    double poke_at;  /* not before */
 };
+
+/* What a sum of so many bytes counts. */
+double lam_ranks_bytes(const lam_ranks *ranks, size_t bytes);
 
 /* LAM_OK, or the first failure. */
 lam_status lam_ranks_status(const lam_ranks *ranks, lam_error *err);
 
 void lam_ranks_start(lam_ranks *ranks, lam_number kind, void *x, size_t n);
+/* To be called often: it sees to it that it takes a twentieth of the time at most. */
 void lam_ranks_poke(lam_ranks *ranks);
 void lam_ranks_wait(lam_ranks *ranks);
 void lam_ranks_sum(lam_ranks *ranks, double *x, size_t n);

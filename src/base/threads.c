@@ -42,12 +42,26 @@ static struct {
         size_t end;
     } run[LAM_MAX_THREADS];
     atomic_int busy;                  /* workers that have not left the job yet */
+    void (*between)(void *arg);       /* for the caller's thread alone */
+    void *between_arg;
     lam_task_fn fn;
     void *arg;
 } pool = {.threads = 1, .mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 static _Thread_local int this_worker;
 static _Thread_local int inside;
+
+static inline void after_task(int worker)
+{
+    if (worker == 0 && pool.between)
+        pool.between(pool.between_arg);
+}
+
+void lam_between_tasks(void (*fn)(void *arg), void *arg)
+{
+    pool.between_arg = arg;
+    pool.between = fn;
+}
 
 /* A thread takes its own run of tasks first, so that one part of a batch stays with one core from layer
  * to layer, and then helps the others. */
@@ -61,6 +75,7 @@ static void run_tasks(int worker)
             if (task >= pool.run[w].end)
                 break;
             pool.fn(pool.arg, task, worker);
+            after_task(worker);
         }
     inside = 0;
 }
@@ -109,8 +124,10 @@ static void new_generation(void)
 void lam_parallel(size_t tasks, lam_task_fn fn, void *arg)
 {
     if (tasks <= 1 || inside || pool.started == 0) {
-        for (size_t task = 0; task < tasks; task++)
+        for (size_t task = 0; task < tasks; task++) {
             fn(arg, task, this_worker);
+            after_task(this_worker);
+        }
         return;
     }
     pool.fn = fn;

@@ -33,6 +33,10 @@ void lam_threads_stop(void);
 
 void lam_parallel(size_t tasks, lam_task_fn fn, void *arg);
 
+/* From now on the thread that calls lam_parallel() calls fn(arg) after each of its tasks, to move along what else is under
+ * way; NULL: no more. */
+void lam_between_tasks(void (*fn)(void *arg), void *arg);
+
 /* The running worker's own LAM_WORKER_SCRATCH bytes, 64-byte aligned.  Valid once
  * lam_threads_set() has succeeded; NULL before. */
 void *lam_worker_scratch(int worker);

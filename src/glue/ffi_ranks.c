@@ -78,14 +78,15 @@ SEXP ffi_ranks_send(SEXP from, SEXP bytes)
     return out;
 }
 
-/* c(bytes, sums, seconds waited) since the last call that took them away. */
+/* c(bytes, of these early, sums, seconds waited) since the last call that took them away. */
 SEXP ffi_ranks_traffic(SEXP take)
 {
     lam_ranks *ranks = get_ranks();
-    SEXP out = Rf_allocVector(REALSXP, 3);
+    SEXP out = Rf_allocVector(REALSXP, 4);
     REAL(out)[0] = ranks->traffic.bytes;
-    REAL(out)[1] = ranks->traffic.sums;
-    REAL(out)[2] = ranks->traffic.seconds;
+    REAL(out)[1] = ranks->traffic.early;
+    REAL(out)[2] = ranks->traffic.sums;
+    REAL(out)[3] = ranks->traffic.seconds;
     if (glue_flag(take, "take"))
         ranks->traffic = (lam_traffic){0};
     return out;

@@ -22,7 +22,8 @@ static struct {
     pid_t pid; /* a forked child must leave the parent's MPI alone */
     MPI_Comm comm;
     MPI_Request request[FLIGHTS];
-    int flights;
+    size_t bytes[FLIGHTS];
+    int flights, landed; /* how many there are; how many of the first are known to be done */
 } mpi;
 
 static lam_status check(int code, const char *what, lam_error *err)
@@ -37,9 +38,13 @@ static lam_status check(int code, const char *what, lam_error *err)
 
 static lam_status wait_all(lam_ranks *ranks, lam_error *err)
 {
-    (void)ranks;
+    for (int i = 0; i < mpi.flights; i++) {
+        int done = 0;
+        LAM_TRY(check(MPI_Test(&mpi.request[i], &done, MPI_STATUS_IGNORE), "sum over the ranks", err));
+        ranks->traffic.early += done ? lam_ranks_bytes(ranks, mpi.bytes[i]) : 0;
+    }
     int code = MPI_Waitall(mpi.flights, mpi.request, MPI_STATUSES_IGNORE);
-    mpi.flights = 0;
+    mpi.flights = mpi.landed = 0;
     return check(code, "sum over the ranks", err);
 }
 
@@ -50,23 +55,24 @@ static lam_status start(lam_ranks *ranks, lam_number kind, void *x, size_t n, la
     for (size_t at = 0; at < n; at += PIECE) {
         if (mpi.flights == FLIGHTS)
             LAM_TRY(wait_all(ranks, err));
-        LAM_TRY(check(MPI_Iallreduce(MPI_IN_PLACE, (char *)x + at * bytes, (int)lam_least(n - at, PIECE), type, MPI_SUM,
-                                     mpi.comm, &mpi.request[mpi.flights]),
+        size_t here = lam_least(n - at, PIECE);
+        LAM_TRY(check(MPI_Iallreduce(MPI_IN_PLACE, (char *)x + at * bytes, (int)here, type, MPI_SUM, mpi.comm,
+                                     &mpi.request[mpi.flights]),
                       "begin a sum over the ranks", err));
-        mpi.flights++;
+        mpi.bytes[mpi.flights++] = here * bytes;
     }
     return LAM_OK;
 }
 
+/* Asks for the oldest that is not done: that moves all along. */
 static lam_status poke(lam_ranks *ranks, lam_error *err)
 {
-    int done = 0;
+    int done = 1;
     (void)ranks;
-    if (mpi.flights == 0)
-        return LAM_OK;
-    LAM_TRY(check(MPI_Testall(mpi.flights, mpi.request, &done, MPI_STATUSES_IGNORE), "sum over the ranks", err));
-    if (done)
-        mpi.flights = 0;
+    while (mpi.landed < mpi.flights && done) {
+        LAM_TRY(check(MPI_Request_get_status(mpi.request[mpi.landed], &done, MPI_STATUS_IGNORE), "sum over the ranks", err));
+        mpi.landed += done != 0;
+    }
     return LAM_OK;
 }
 

@@ -655,11 +655,18 @@ static void add_lanes(const trip *t, size_t lanes, bool add)
     }
 }
 
+static void poke_ranks(void *ranks)
+{
+    lam_ranks_poke(ranks);
+}
+
 const float *lam_plan_backward(lam_plan *plan, const float *x, const lam_run *run, bool add)
 {
     int lowest = plan->input_gradient ? plan->from : lam_net_lowest_trained(plan->net);
     int side = 0;
     plan->unsent = plan->net->n;
+    if (run->ranks) /* the library moves messages along only when it is called */
+        lam_between_tasks(poke_ranks, run->ranks);
     if (run->rows == 0)
         memset(plan->grads, 0, plan->net->n * sizeof(float));
     for (const lam_segment *s = plan->segment + plan->n_segments - 1; s >= plan->segment && s->to > lowest; s--) {
@@ -676,6 +683,8 @@ const float *lam_plan_backward(lam_plan *plan, const float *x, const lam_run *ru
         add_lanes(&t, run_convoy(&t, go_backward), add);
         send_gradients(&t, s->from > lowest ? s->from : lowest);
     }
+    if (run->ranks)
+        lam_between_tasks(NULL, NULL);
     return plan->input_gradient ? plan->gradient[side] : NULL;
 }
 
