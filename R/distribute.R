@@ -201,6 +201,9 @@ crew_gather <- function(crew, x) {
   crew_sum(crew, mine)
 }
 
+# Samples of all ranks.
+crew_total <- function(crew, n) if (has_own_data(crew)) crew_sum(crew, n) else n
+
 # Any R value, from one rank to all.
 crew_send <- function(crew, value, from = 0) {
   bytes <- if (crew$rank == from) serialize(value, NULL, xdr = FALSE)

@@ -317,7 +317,7 @@ train <- function(model, feed, settings, callbacks,
   steps <- if (!is.null(feed$batches)) {
     feed$batches
   } else if (is.null(settings$steps)) {
-    ceiling(feed$n / settings$batch_size)
+    ceiling(crew_total(crew, feed$n) / settings$batch_size)
   } else {
     settings$steps
   }
