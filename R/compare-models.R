@@ -12,7 +12,8 @@
 #' Random numbers: folds that are asked for by number come from R's generator, as those of
 #' [rsample::vfold_cv()] do. One more draw gives each fold a seed, from which every model in the fold
 #' starts. So what one model gives does not depend on which other models are compared, or in which order,
-#' and R's generator moves on by that one draw.
+#' and R's generator moves on by that one draw. Where [workers][lamina_workers] have been set up (`future::plan()`,
+#' `mirai::daemons()`), they share the fits; the results are the same.
 #'
 #' Missing values: rows without an outcome are neither trained on nor predicted. Rows with other gaps go
 #' to the models, which drop them, use them or fail as they do by themselves. A row that a model does not
@@ -112,14 +113,15 @@ compare_models <- function(formula, data, models, folds = 10, metrics = NULL, ..
   event_level <- check_choice(event_level[1L], c("first", "second"), arg = "event_level")
   verbose <- resolve_verbose(verbose)
   task <- model_task(formula, data, call)
-  models <- model_makers(check_models(if (missing(models)) NULL else models, call), task, call)
+  users <- check_models(if (missing(models)) NULL else models, call)
+  models <- model_makers(users, task, call)
   metrics <- model_metrics(metrics, task, call = call)
   splits <- model_folds(folds, task, data, call)
 
   jobs <- Map(function(fold, seed) {
     list(id = fold$id, label = fold$id, rows = fold$analysis, sets = list("held out" = fold$assessment), seed = seed)
   }, splits$folds, fold_seeds(length(splits$folds)))
-  runs <- run_jobs(models, jobs, task, metrics, event_level, verbose)
+  runs <- run_jobs(models, jobs, task, metrics, event_level, verbose, users)
   warn_of_runs(runs)
   values <- run_values(runs)
   values[c("size", "set")] <- NULL

@@ -1,5 +1,5 @@
 # The one place where lamina raises conditions.  Every error inherits "lamina_error" and one of
-# lamina_error_argument, _shape, _data, _state, _numeric, _file, _memory, _interrupt, _package and carries
+# lamina_error_argument, _shape, _data, _state, _numeric, _file, _memory, _interrupt, _package, _ranks and carries
 # the fields arg, expected and actual; warnings inherit "lamina_warning", messages "lamina_message".
 
 abort_lamina <- function(message, kind, arg = NULL, expected = NULL, actual = NULL, ...,

@@ -52,6 +52,7 @@ print.lamina_dataset <- function(x, ...) {
 #   start(model, key) begins a pass; the key numbers the order of a shuffled one
 #   first()          a batch to learn shapes from, before the first pass
 #   next_batch()     the next batch, as R values
+#   next_rows(), read(rows)  of a dataset: the same in two
 # steps: how many to take at most; `steps_arg` names it for a function, which has no end.
 batch_source <- function(x, steps, shuffle = FALSE, steps_arg = "steps", arg = "x", call = rlang::caller_env()) {
   if (is_dataset(x)) {
@@ -76,6 +77,11 @@ batch_source <- function(x, steps, shuffle = FALSE, steps_arg = "steps", arg = "
 dataset_source <- function(dataset, steps, shuffle) {
   order <- NULL
   at <- 0
+  next_rows <- function() {
+    at <<- at + 1
+    rows <- batch_rows(dataset, at)
+    if (is.null(order)) rows else order[rows]
+  }
   list(
     batches = min(steps, length(dataset)),
     size = dataset$batch_size,
@@ -87,11 +93,9 @@ dataset_source <- function(dataset, steps, shuffle) {
       }
     },
     first = function() dataset$read(1),
-    next_batch = function() {
-      at <<- at + 1
-      rows <- batch_rows(dataset, at)
-      dataset$read(if (is.null(order)) rows else order[rows])
-    }
+    next_rows = next_rows,
+    read = dataset$read,
+    next_batch = function() dataset$read(next_rows())
   )
 }
 
@@ -118,7 +122,11 @@ source_feed <- function(model, source, decoder = NULL, guess = FALSE, class_weig
   list(
     data = data, first = 0, n = .Call(ffi_data_size, data)[1L], held = 0, decoder = decoder,
     from = first_trained(model), batches = source$batches, start = source$start,
-    next_batch = function() as_data(source$next_batch())
+    next_batch = function() {
+      batch <- source$next_batch()
+      if (is.null(batch)) data else as_data(batch) # no row of it is this rank's
+    },
+    share = source$share
   )
 }
 

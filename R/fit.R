@@ -33,6 +33,8 @@ SLICE_SECONDS <- 0.05
 #' @param validation_freq Validate every so many epochs, or after the epochs given.
 #' @param verbose 0 silent, 1 a progress bar, 2 a line an epoch, or `"auto"`. `options(lamina.verbose =)`
 #'   and `options(keras.verbose =)` set the default.
+#' @param distribute How several processes train together: an [mpi_strategy()]; `FALSE` or `NULL`: this process
+#'   alone. `options(lamina.distribute =)` sets the default.
 #' @param view_metrics Accepted for keras3 scripts; nothing opens a viewer.
 #'
 #' @details
@@ -67,9 +69,11 @@ fit.lamina_model <- function(object, x = NULL, y = NULL, ..., batch_size = NULL,
                              initial_epoch = 1L, steps_per_epoch = NULL, validation_steps = NULL,
                              validation_batch_size = NULL, validation_freq = 1L,
                              verbose = getOption("keras.verbose", "auto"),
-                             view_metrics = getOption("keras.view_metrics", "auto")) {
+                             view_metrics = getOption("keras.view_metrics", "auto"),
+                             distribute = getOption("lamina.distribute")) {
   check_no_dots(list(...))
   require_compiled(object)
+  crew <- find_crew(distribute)
   if (missing(verbose)) {
     verbose <- "auto"
   }
@@ -89,20 +93,25 @@ fit.lamina_model <- function(object, x = NULL, y = NULL, ..., batch_size = NULL,
     resolve_batch_size(object, validation_batch_size, "validation_batch_size")
   }
   callbacks <- as_callbacks(callbacks)
+  if (!is_first(crew)) {
+    settings$verbose <- 0
+  }
   call <- rlang::current_env()
-  feed <- undo_on_error(object, {
+  check_crew(crew, object, settings$batch_size, class_weight)
+  feed <- said_once(crew, undo_on_error(object, {
     feed <- if (gives_batches(x)) {
       check_batches_alone(x, y = y, sample_weight = sample_weight, batch_size = if (is_dataset(x)) batch_size)
-      batch_feed(object, x, settings, validation_split, class_weight, call)
+      batch_feed(object, x, settings, validation_split, class_weight, crew, call)
     } else {
       array_feed(object, x, y, validation_split, class_weight, sample_weight, call)
     }
-    feed$validation <- validation_feed(object, feed, validation_data, settings$validation_steps, call)
+    feed$validation <- validation_feed(object, feed, validation_data, settings$validation_steps, crew, call)
     with_loops(object, feed, settings, call)
-  })
+  }))
   on.exit(release(feed))
+  join_loops(crew, object, feed, settings, call)
   warn_shuffled(object, if (is_dataset(x)) settings$shuffle && x$shuffle else settings$shuffle && !is.function(x))
-  invisible(train(object, feed, settings, callbacks))
+  invisible(said_once(crew, together(crew, train(object, feed, settings, callbacks, crew = crew))))
 }
 
 check_validation_freq <- function(x, call = rlang::caller_env()) {
@@ -209,21 +218,21 @@ own_activations <- function(model) {
   which(vapply(model_layers(model), function(l) !is.null(layer_self(l)$functions$activation), NA))
 }
 
-batch_feed <- function(model, x, settings, split, class_weight, call) {
+batch_feed <- function(model, x, settings, split, class_weight, crew, call) {
   if (!identical(as.double(split), 0)) {
     abort_argument("validation_split", sprintf("0 when `x` is a %s", if (is_dataset(x)) "dataset" else "function"),
                    describe(split), hint = c(i = "Use `validation_data`."), call = call)
   }
   check_dataset_batches(model, x, settings$steps, call = call)
-  source <- batch_source(x, settings$steps, settings$shuffle, "steps_per_epoch", call = call)
+  source <- crew_source(crew, batch_source(x, settings$steps, settings$shuffle, "steps_per_epoch", call = call))
   source_feed(model, source, guess = !is_dataset(x), class_weight = source_class_weight(x, class_weight, call), call = call)
 }
 
 # The validation part: held-out rows of the same data, or data of its own.
-validation_feed <- function(model, feed, validation_data, steps, call) {
+validation_feed <- function(model, feed, validation_data, steps, crew, call) {
   if (gives_batches(validation_data)) {
     check_dataset_batches(model, validation_data, steps, "validation_data", call)
-    source <- batch_source(validation_data, steps, steps_arg = "validation_steps", arg = "validation_data", call = call)
+    source <- crew_source(crew, batch_source(validation_data, steps, steps_arg = "validation_steps", arg = "validation_data", call = call))
     return(source_feed(model, source, feed$decoder, arg = "validation_data", call = call))
   }
   if (length(validation_data) == 0L) {
@@ -302,12 +311,14 @@ release <- function(feed) {
 
 # run: the training under way, an environment: metrics (the history so far) and finished.
 train <- function(model, feed, settings, callbacks,
-                  progress = new_progress(settings$verbose, settings$epochs, steps, settings$initial_epoch)) {
-  first_key <- choose_stream(model, settings)
+                  progress = new_progress(settings$verbose, settings$epochs, steps, settings$initial_epoch),
+                  crew = NULL) {
+  first_key <- share_start(crew, model, choose_stream(model, settings))
+  run_hook <- function(callbacks, hook, ...) crew_hook(crew, model, callbacks, hook, ...)
   steps <- if (!is.null(feed$batches)) {
     feed$batches
   } else if (is.null(settings$steps)) {
-    ceiling(feed$n / settings$batch_size)
+    ceiling(crew_total(crew, feed$n) / settings$batch_size)
   } else {
     settings$steps
   }
@@ -332,7 +343,7 @@ train <- function(model, feed, settings, callbacks,
   })
 
   run_hook(callbacks, "on_train_begin", list())
-  train_epoch <- epoch_trainer(model, feed, steps, callbacks, progress)
+  train_epoch <- epoch_trainer(model, feed, steps, callbacks, progress, crew)
   for (epoch in seq(settings$initial_epoch, settings$epochs)) {
     started <- proc.time()[["elapsed"]]
     run_hook(callbacks, "on_epoch_begin", epoch, list())
@@ -346,7 +357,7 @@ train <- function(model, feed, settings, callbacks,
       break
     }
     if (!is.null(feed$validation_loop) && validates(epoch, settings$validation_freq)) {
-      measured <- test_loop(model, feed$validation_loop, settings$validation_steps, callbacks, feed$validation)
+      measured <- test_loop(model, feed$validation_loop, settings$validation_steps, callbacks, feed$validation, crew)
       logs <- c(logs, stats::setNames(measured, paste0("val_", names(measured))))
     }
     before <- run$metrics
@@ -359,6 +370,7 @@ train <- function(model, feed, settings, callbacks,
       }
     })
     progress$epoch_end(epoch, logs, proc.time()[["elapsed"]] - started)
+    check_copies(crew, model)
     if (length(callbacks)) {
       run$metrics <- append_logs(before, run_hook(callbacks, "on_epoch_end", epoch, logs))
     }
@@ -410,7 +422,8 @@ start_pass <- function(model, loop, feed, shuffle = FALSE, key = 1) {
 
 # A function that trains for one epoch and gives its logs.  Epochs of small data take less time than a
 # few calls in R: what is the same for all is worked out here, once.
-epoch_trainer <- function(model, feed, steps, callbacks, progress) {
+epoch_trainer <- function(model, feed, steps, callbacks, progress, crew = NULL) {
+  run_hook <- function(callbacks, hook, ...) crew_hook(crew, model, callbacks, hook, ...)
   loop <- feed$loop
   hooks <- has_hook(callbacks, "on_train_batch_begin") || has_hook(callbacks, "on_train_batch_end")
   stepper <- batch_stepper(model, loop, feed)
@@ -458,13 +471,23 @@ batch_stepper <- function(model, loop, feed) {
   }
   if (!is.null(feed$next_batch)) {
     list(single = TRUE, step = function(most) {
-      .Call(ffi_loop_feed, loop, feed$next_batch())
+      feed_loop(loop, feed)
       one()
     })
   } else if (!is.null(own)) {
     list(single = TRUE, step = function(most) one())
   } else {
     list(single = FALSE, step = function(most) .Call(ffi_loop_run, loop, most, SLICE_SECONDS))
+  }
+}
+
+feed_loop <- function(loop, feed) {
+  data <- feed$next_batch()
+  if (is.null(feed$share)) {
+    .Call(ffi_loop_feed, loop, data)
+  } else {
+    share <- feed$share()
+    .Call(ffi_loop_feed_share, loop, data, share[1L], share[2L], share[3L])
   }
 }
 
@@ -504,7 +527,8 @@ report_logs <- function(report, names) {
 }
 
 # A whole pass of a test loop; the logs.
-test_loop <- function(model, loop, steps = NULL, callbacks = list(), feed = list()) {
+test_loop <- function(model, loop, steps = NULL, callbacks = list(), feed = list(), crew = NULL) {
+  run_hook <- function(callbacks, hook, ...) crew_hook(crew, model, callbacks, hook, ...)
   start_pass(model, loop, feed)
   stepper <- batch_stepper(model, loop, feed)
   own <- own_metric_sums(model)

@@ -104,27 +104,48 @@ NULL
 train_ensemble <- function(fit, times, method, call, x = NULL) {
   train <- refit_data(fit, x, call)
   settings <- refit_settings(fit$settings, method)
-  weights <- list()
-  failure <- NULL
   residuals <- network_residuals(fit, train, method)
   bar <- if (fit$settings$verbose > 0 && can_draw_bar()) new_bar(times)
-  on.exit(if (!is.null(bar)) bar$clear())
-  for (b in seq_len(times)) {
-    drawn <- refit_rows(fit, train, method)
-    trained <- tryCatch(refit(fit$task, settings, train, drawn, call), lamina_error_numeric = identity)
-    if (inherits(trained, "condition")) {
-      failure <- trained
-      next
-    }
-    if (trained$interrupted) break
-    weights[[length(weights) + 1L]] <- model_weights_raw(trained$network)
-    residuals$add(trained$network, drawn$unseen)
+  seeds <- fold_seeds(times) # so that it does not matter who trains which
+  state <- rng_state()
+  on.exit({
+    set_rng_state(state)
+    if (!is.null(bar)) bar$clear()
+  })
+  interrupted <- FALSE
+  train_one <- function(seed, ...) if (interrupted) NULL else refit_from_seed(seed, ...)
+  each <- function(b, trained) {
+    interrupted <<- interrupted || isTRUE(trained$interrupted)
     if (!is.null(bar)) bar$draw(b, sprintf("Network %d/%d", b, as.integer(times)), NULL)
   }
+  alone <- is.null(find_workers()) # a worker is sent neither the caller's frame nor this one
+  trained <- worker_lapply(seeds, if (alone) train_one else refit_from_seed, state,
+                           unclass(fit)[c("task", "held_out", "settings")], settings, train, method, if (alone) call,
+                           users = lapply(settings$callbacks, as.list), each = each)
+  failed <- vapply(trained, inherits, NA, "condition")
+  failure <- if (any(failed)) trained[[max(which(failed))]]
+  trained <- trained[!failed & !vapply(trained, function(one) is.null(one) || isTRUE(one$interrupted), NA)]
+  weights <- lapply(trained, `[[`, "weights")
+  for (one in trained) residuals$add(one$weights, one$unseen)
   tell_lost_networks(length(weights), times, failure, call)
   if (length(weights) >= 2L) {
     list(method = method, weights = weights, noise = residuals$noise())
   }
+}
+
+# One network: list(weights, unseen), list(interrupted), or the condition that stopped it.
+refit_from_seed <- function(seed, state, fit, settings, train, method, call) {
+  from_seed(seed, state, {
+    drawn <- refit_rows(fit, train, method)
+    trained <- tryCatch(refit(fit$task, settings, train, drawn, call), lamina_error_numeric = identity)
+    if (inherits(trained, "condition")) {
+      trained
+    } else if (trained$interrupted) {
+      list(interrupted = TRUE)
+    } else {
+      list(weights = model_weights_raw(trained$network), unseen = drawn$unseen)
+    }
+  })
 }
 
 # What the fit was trained on: list(x, y, w, offset).
@@ -196,10 +217,10 @@ tell_lost_networks <- function(trained, times, failure, call) {
 # ---- the noise -----------------------------------------------------------------------------------
 
 # Gathers, network by network, the residuals of the rows that it has seen and of those that it has not:
-# add(network, unseen) and noise().  Kept are sums, not the residuals themselves: rows x networks would be many.
+# add(weights, unseen) and noise().  Kept are sums, not the residuals themselves: rows x networks would be many.
 network_residuals <- function(fit, train, method) {
   if (fit$task$kind != "numbers") {
-    return(list(add = function(network, unseen) NULL, noise = function() NULL))
+    return(list(add = function(weights, unseen) NULL, noise = function() NULL))
   }
   y <- task_values(fit$task, train$y)
   nothing <- list(counts = numeric(nrow(y)), sums = 0 * y, squares = 0 * y)
@@ -210,7 +231,9 @@ network_residuals <- function(fit, train, method) {
     s$squares[rows, ] <- s$squares[rows, ] + e[rows, ]^2
     s
   }
-  add <- function(network, unseen) {
+  network <- twin_network(fit)
+  add <- function(weights, unseen) {
+    set_model_weights_raw(network, weights)
     e <- y - network_means(fit, train$x, train$offset, network)
     sums$unseen <<- gather(sums$unseen, e, unseen)
     if (method == "bootstrap") sums$seen <<- gather(sums$seen, e, setdiff(seq_len(nrow(y)), unseen))
@@ -355,11 +378,7 @@ class_logits <- function(sums) {
 # lies more than twice that from the mean of the networks has ended in a poorer minimum than most of them: half
 # its distance takes the place of the standard deviation, so that the interval reaches to about the mean.
 between_networks <- function(fit, weights, x, offset, scale, center) {
-  network <- with_kept_seed({ # its initial weights are of no use, and R's random numbers are not to move
-    copy <- clone_model(fit$network)
-    net_ptr(copy)
-    copy
-  })
+  network <- twin_network(fit)
   mean <- squares <- 0
   for (b in seq_along(weights)) {
     set_model_weights_raw(network, weights[[b]])
@@ -370,6 +389,15 @@ between_networks <- function(fit, weights, x, offset, scale, center) {
   }
   df <- length(weights) - 1
   list(sd = pmax(sqrt(squares / df), abs(center - mean) / 2), df = df)
+}
+
+# A network like the fit's, to hold other weights.
+twin_network <- function(fit) {
+  with_kept_seed({ # its initial weights are of no use, and R's random numbers are not to move
+    copy <- clone_model(fit$network)
+    net_ptr(copy)
+    copy
+  })
 }
 
 limits_of_mean <- function(center, spread, scale, level) {

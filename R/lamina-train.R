@@ -82,7 +82,8 @@ train_batches <- function(network, settings, rows, held) {
   interrupted <- FALSE
   tryCatch(
     fit(network, rows$x, rows$y, sample_weight = rows$w, batch_size = settings$batch_size, epochs = settings$epochs,
-        validation_data = held, callbacks = c(settings$callbacks, list(keeper, stopper)), verbose = settings$verbose),
+        validation_data = held, callbacks = c(settings$callbacks, list(keeper, stopper)), verbose = settings$verbose,
+        distribute = FALSE),
     interrupt = function(i) interrupted <<- TRUE
   )
   history <- network$history

@@ -362,7 +362,7 @@ set_output_activation <- function(network, task) {
 # What the network predicts for scaled inputs, on the scale of the outcome: a matrix.
 network_means <- function(fit, x, offset = NULL, network = fit$network) {
   if (is.null(offset)) {
-    return(task_means(fit$task, predict(network, x, batch_size = 256)))
+    return(task_means(fit$task, predict(network, x, batch_size = 256, distribute = FALSE)))
   }
   task_family(fit$task)$mean(network_link(fit, x, offset, network))
 }

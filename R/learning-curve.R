@@ -53,7 +53,7 @@ learning_curve <- function(formula, data, model, sizes = c(0.1, 0.25, 0.5, 0.75,
   counts <- size_counts(sizes, splits$folds, call)
 
   jobs <- curve_jobs(splits$folds, counts, task)
-  runs <- run_jobs(models, jobs, task, metrics, event_level, verbose)
+  runs <- run_jobs(models, jobs, task, metrics, event_level, verbose, if (!missing(model)) model)
   warn_of_runs(runs, "fits")
   values <- run_values(runs)
   curve <- tibble::new_tibble(

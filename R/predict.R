@@ -6,6 +6,8 @@
 #' @param ... Not used.
 #' @param batch_size Samples passed through the network at a time; when `NULL` 32, or the batch size of a
 #'   stateful model, which takes no other. It changes speed and memory, not the numbers.
+#' @param distribute How several processes work together: see [mpi_strategy()]; `FALSE` or `NULL`: this one alone.
+#'   `options(lamina.distribute =)` sets the default.
 #' @param verbose,callbacks Progress and `on_predict_*` hooks; silent unless asked.
 #' @param steps Stop after so many batches.
 #' @return A numeric array, samples first: for a dense output a matrix of samples x units.
@@ -16,7 +18,7 @@
 #' @importFrom stats predict
 #' @export
 predict.lamina_model <- function(object, x, ..., batch_size = NULL, verbose = 0, steps = NULL,
-                                 callbacks = NULL) {
+                                 callbacks = NULL, distribute = getOption("lamina.distribute")) {
   if (...length() > 0L) {
     check_no_dots(list(...))
   }
@@ -28,21 +30,32 @@ predict.lamina_model <- function(object, x, ..., batch_size = NULL, verbose = 0,
   # the short way: a plain matrix that fits; everything else goes through the checks
   plain <- is.double(x) && length(dim(x)) == 2L && length(shape) == 1L && dim(x)[2L] == shape &&
     dim(x)[1L] > 0L && !.subset2(object, "own") && is.null(.subset2(object, "state_batch")) &&
-    is.null(.subset2(object, "tokens")) && is.null(steps) && is.null(callbacks) && isTRUE(verbose == 0)
+    is.null(.subset2(object, "tokens")) && is.null(steps) && is.null(callbacks) && isTRUE(verbose == 0) && is.null(distribute)
   if (plain) {
     out <- .Call(ffi_net_predict, .subset2(object, "ptr"), x, batch)
     if (is.double(out)) {
       return(out)
     }
   }
-  predict_checked(object, x, batch, steps, as_callbacks(callbacks), resolve_verbose(verbose, silent = TRUE))
+  crew <- find_crew(distribute)
+  predict_checked(object, x, batch, steps, as_callbacks(callbacks), resolve_verbose(verbose, silent = TRUE), crew)
 }
 
-predict_checked <- function(model, x, batch, steps, callbacks, verbose, call = rlang::caller_env()) {
+predict_checked <- function(model, x, batch, steps, callbacks, verbose, crew = NULL, call = rlang::caller_env()) {
   steps <- check_count(steps, allow_null = TRUE, call = call)
   if (gives_batches(x)) {
     check_dataset_batches(model, x, steps, call = call)
     source <- batch_source(x, steps, call = call)
+    if (is_dataset(x) && !is.null(crew) && !has_own_data(crew) && is.null(model$state_batch)) {
+      return(predict_together(crew, source$batches, function(batches) {
+        mine <- list(batches = length(batches), start = function(model, key) NULL, next_batch = function() {
+          i <- batches[1L]
+          batches <<- batches[-1L]
+          x$read(batch_rows(x, i))
+        })
+        predict_source(model, mine, if (is_first(crew)) callbacks else list(), if (is_first(crew)) verbose else 0, call)
+      }))
+    }
     return(moving_states(model, predict_source(model, source, callbacks, verbose, call)))
   }
   x <- model_inputs(model, x, call = call)
@@ -53,6 +66,15 @@ predict_checked <- function(model, x, batch, steps, callbacks, verbose, call = r
     x <- first_samples(x, steps * batch)
   }
   check_whole_batches(model, sample_count(x), call = call)
+  if (!is.null(crew) && !has_own_data(crew) && is.null(model$state_batch) && !is_sparse(x)) {
+    shown <- is_first(crew) && (length(callbacks) || verbose > 0)
+    predict_rows <- function(rows) {
+      part <- take_samples(x, rows)
+      if (shown) predict_arrays(model, part, batch, callbacks, verbose, call) else predict_all(model, part, batch, call)
+    }
+    out <- predict_together(crew, sample_count(x), predict_rows)
+    return(if (is.double(out)) out else abort_not_finite(x, "x", call))
+  }
   moving_states(model, predict_arrays(model, x, batch, callbacks, verbose, call))
 }
 
@@ -192,9 +214,11 @@ evaluate <- function(object, ...) UseMethod("evaluate")
 #' @rdname evaluate
 #' @export
 evaluate.lamina_model <- function(object, x = NULL, y = NULL, ..., batch_size = NULL, verbose = 0,
-                                  sample_weight = NULL, steps = NULL, callbacks = NULL) {
+                                  sample_weight = NULL, steps = NULL, callbacks = NULL,
+                                  distribute = getOption("lamina.distribute")) {
   check_no_dots(list(...))
   require_compiled(object)
+  crew <- find_crew(distribute)
   in_batches <- gives_batches(x)
   if (is.null(y) && !in_batches) {
     abort_argument("y", "the targets", "NULL")
@@ -203,11 +227,12 @@ evaluate.lamina_model <- function(object, x = NULL, y = NULL, ..., batch_size = 
   steps <- check_count(steps, allow_null = TRUE)
   callbacks <- as_callbacks(callbacks)
   call <- rlang::current_env()
+  check_crew(crew, object, batch)
   feed <- undo_on_error(object, {
     feed <- if (in_batches) {
       check_batches_alone(x, y = y, sample_weight = sample_weight, batch_size = if (is_dataset(x)) batch_size)
       check_dataset_batches(object, x, steps, call = call)
-      source_feed(object, batch_source(x, steps), call = call)
+      source_feed(object, crew_source(crew, batch_source(x, steps)), call = call)
     } else {
       data <- test_data(object, x, y, sample_weight, target_decoder(y, object), call)
       list(data = data$data, first = 0, n = data$n, from = first_trained(object))
@@ -216,9 +241,10 @@ evaluate.lamina_model <- function(object, x = NULL, y = NULL, ..., batch_size = 
     feed
   })
   on.exit(release(feed))
-  verbose <- resolve_verbose(verbose, silent = TRUE)
+  join_loop(crew, feed$loop, feed, batch, call)
+  verbose <- if (is_first(crew)) resolve_verbose(verbose, silent = TRUE) else 0
   set_callback_context(callbacks, object, list(verbose = verbose))
-  logs <- moving_states(object, test_loop(object, feed$loop, steps, callbacks, feed))
+  logs <- moving_states(object, together(crew, test_loop(object, feed$loop, steps, callbacks, feed, crew)))
   if (verbose > 0) {
     cat(format_logs(logs), "\n", sep = "")
   }

@@ -125,7 +125,7 @@ front_list <- function(front) if (is.null(front)) list() else list(front)
 train_profiled <- function(twin, x, y, settings, weights, call) {
   feed <- if (gives_batches(x)) {
     check_batches_alone(x, y = y, sample_weight = weights$sample_weight, call = call)
-    batch_feed(twin, x, settings, 0, weights$class_weight, call)
+    batch_feed(twin, x, settings, 0, weights$class_weight, NULL, call)
   } else {
     array_feed(twin, x, y, 0, weights$class_weight, weights$sample_weight, call)
   }

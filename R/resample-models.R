@@ -4,7 +4,8 @@
 # A job is list(id, label, rows, sets, seed): the fold, what it is called in messages, rows to train on, a named
 # list of sets of rows to predict, and the seed that every model starts from.  Returns a list of runs, one a model
 # and job; run_model() says what that is.
-run_jobs <- function(models, jobs, task, metrics, event_level, verbose) {
+# users: functions of the user's in the models, for workers.
+run_jobs <- function(models, jobs, task, metrics, event_level, verbose, users = list()) {
   state <- rng_state()
   # fits of our own are silent meanwhile
   old <- options(lamina.verbose = 0)
@@ -17,23 +18,26 @@ run_jobs <- function(models, jobs, task, metrics, event_level, verbose) {
     options(old)
     if (!is.null(bar)) bar$clear()
   })
-  runs <- list()
-  for (i in seq_along(jobs)) {
-    job <- jobs[[i]]
-    for (model in models) {
-      if (!is.null(bar) && now() - shown_at >= progress_interval) {
-        bar$draw(length(runs), job$label, model$name)
-        shown_at <- now()
-      }
-      run <- from_seed(job$seed, state, run_model(model, job, task, metrics, event_level))
-      runs[[length(runs) + 1L]] <- run
+  k <- length(models)
+  done <- list()
+  each <- function(i, run) {
+    done[[(i - 1L) %% k + 1L]] <<- run
+    if (!is.null(bar) && now() - shown_at >= progress_interval) {
+      bar$draw(i, run$label, run$model)
+      shown_at <<- now()
     }
-    if (verbose == 2) show_job(utils::tail(runs, length(models)), jobs, i)
+    if (verbose == 2 && i %% k == 0L) show_job(done, jobs, i %/% k)
   }
+  pairs <- lapply(seq_len(length(jobs) * k), function(i) list(job = jobs[[(i - 1L) %/% k + 1L]], model = models[[(i - 1L) %% k + 1L]]))
+  runs <- worker_lapply(pairs, run_pair, state, task, metrics, event_level, users = users, each = each)
   if (verbose == 3) {
     cat(sprintf("%d fits - %s\n", length(runs), format_seconds(now() - started)))
   }
   runs
+}
+
+run_pair <- function(pair, state, task, metrics, event_level) {
+  from_seed(pair$job$seed, state, run_model(pair$model, pair$job, task, metrics, event_level))
 }
 
 show_job <- function(runs, jobs, i) {

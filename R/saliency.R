@@ -150,7 +150,7 @@ choose_class <- function(model, x, class, call = rlang::caller_env()) {
   two_sided <- shape == 1L && has_logits(model)
   classes <- if (two_sided) 2L else shape
   if (is.null(class)) {
-    p <- predict(model, x)
+    p <- predict(model, x, distribute = FALSE)
     half <- if (closing_activation(model) == "sigmoid") 0.5 else log(0.5)
     class <- if (two_sided) as.vector(p > half) else max.col(p, "first") - 1
   }

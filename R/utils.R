@@ -164,7 +164,8 @@ lamina_info <- function() {
   structure(
     list(
       version = as.character(utils::packageVersion("lamina")), blas = info$blas, isa = info$tier,
-      best_isa = info$best_tier, threads = .Call(ffi_threads), cores = info$cores
+      best_isa = info$best_tier, threads = .Call(ffi_threads), cores = info$cores,
+      mpi = .Call(ffi_ranks_version)
     ),
     class = "lamina_info"
   )
@@ -176,6 +177,7 @@ print.lamina_info <- function(x, ...) {
   cat(sprintf("  BLAS:    %s\n", x$blas))
   cat(sprintf("  vectors: %s%s\n", x$isa, if (x$isa != x$best_isa) sprintf(" (this machine has %s)", x$best_isa) else ""))
   cat(sprintf("  threads: %d of %d\n", x$threads, x$cores))
+  if (!is.null(x$mpi)) cat(sprintf("  MPI:     %s\n", sub("[,\n].*", "", x$mpi)))
   invisible(x)
 }
 

@@ -8,5 +8,7 @@
 }
 
 .onUnload <- function(libpath) {
-  library.dynam.unload("lamina", libpath)
+  if (!.Call(ffi_ranks_live)) { # what ends MPI when R ends is in there
+    library.dynam.unload("lamina", libpath)
+  }
 }

@@ -67,6 +67,17 @@ SEXP ffi_profile_start(SEXP);
 SEXP ffi_profile_mark(SEXP, SEXP);
 SEXP ffi_profile_read(SEXP);
 SEXP ffi_peak(SEXP);
+SEXP ffi_ranks_version(void);
+SEXP ffi_ranks_open(void);
+SEXP ffi_ranks_live(void);
+SEXP ffi_ranks_abort(SEXP);
+SEXP ffi_ranks_sum(SEXP);
+SEXP ffi_ranks_send(SEXP, SEXP);
+SEXP ffi_ranks_traffic(SEXP);
+SEXP ffi_loop_join(SEXP, SEXP, SEXP);
+SEXP ffi_loop_feed_share(SEXP, SEXP, SEXP, SEXP, SEXP);
+SEXP ffi_data_print(SEXP);
+SEXP ffi_net_print(SEXP);
 SEXP ffi_tokens_bad(SEXP, SEXP);
 SEXP ffi_ask(void);
 SEXP ffi_threads(void);
@@ -131,6 +142,17 @@ static const R_CallMethodDef calls[] = {
     {"ffi_profile_mark", (DL_FUNC)&ffi_profile_mark, 2},
     {"ffi_profile_read", (DL_FUNC)&ffi_profile_read, 1},
     {"ffi_peak", (DL_FUNC)&ffi_peak, 1},
+    {"ffi_ranks_version", (DL_FUNC)&ffi_ranks_version, 0},
+    {"ffi_ranks_open", (DL_FUNC)&ffi_ranks_open, 0},
+    {"ffi_ranks_live", (DL_FUNC)&ffi_ranks_live, 0},
+    {"ffi_ranks_abort", (DL_FUNC)&ffi_ranks_abort, 1},
+    {"ffi_ranks_sum", (DL_FUNC)&ffi_ranks_sum, 1},
+    {"ffi_ranks_send", (DL_FUNC)&ffi_ranks_send, 2},
+    {"ffi_ranks_traffic", (DL_FUNC)&ffi_ranks_traffic, 1},
+    {"ffi_loop_join", (DL_FUNC)&ffi_loop_join, 3},
+    {"ffi_loop_feed_share", (DL_FUNC)&ffi_loop_feed_share, 5},
+    {"ffi_data_print", (DL_FUNC)&ffi_data_print, 1},
+    {"ffi_net_print", (DL_FUNC)&ffi_net_print, 1},
     {"ffi_tokens_bad", (DL_FUNC)&ffi_tokens_bad, 2},
     {"ffi_ask", (DL_FUNC)&ffi_ask, 0},
     {"ffi_threads", (DL_FUNC)&ffi_threads, 0},

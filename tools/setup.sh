@@ -12,7 +12,7 @@ if [ "$1" = --tests ]; then
     wanted="$wanted testthat withr callr processx knitr rmarkdown rsample yardstick yaml"
     # Packages that lamina works with; without one of these its tests are skipped.
     others="parsnip workflows tune recipes dials rsample yardstick caret randomForest broom dplyr purrr pdp DALEX iml
-        marginaleffects insight ISLR2 glmnet future future.apply shiny chromote spelling"
+        marginaleffects insight ISLR2 glmnet future future.apply shiny chromote spelling mirai"
     # What these need in turn and Debian has compiled already.
     compiled="data.table checkmate slider lhs furrr tidyr lubridate later promises"
 fi
@@ -122,6 +122,11 @@ fi
 # The tests of the playground's page want a browser.
 if [ -n "$others" ] && has_apt && ! command -v chromium >/dev/null && ! command -v google-chrome >/dev/null; then
     apt_install chromium || echo "lamina: no Chromium; the tests of the playground's page are skipped"
+fi
+
+# And those of mpi_strategy() want MPI.
+if [ -n "$others" ] && has_apt && ! command -v mpicc >/dev/null; then
+    apt_install libopenmpi-dev openmpi-bin || echo "lamina: no MPI from apt; its tests are skipped"
 fi
 
 # provide PACKAGES: installs those that R does not find; $absent are those it still does not find then.

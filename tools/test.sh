@@ -92,6 +92,11 @@ done
 wait
 each report
 
+# With MPI where there is one: by itself lamina does not ask for it.
+if command -v mpicc >/dev/null; then
+    LAMINA_MPI=1
+    export LAMINA_MPI
+fi
 if must "install" sh tools/install.sh; then
     run "R" Rscript tools/run-tests.R
     run "vignettes" Rscript tools/build-vignettes.R

@@ -18,7 +18,8 @@
     XX(ENUMERIC, "numeric") \
     XX(EFILE, "file")      \
     XX(EMEMORY, "memory")  \
-    XX(EINTERRUPT, "interrupt")
+    XX(EINTERRUPT, "interrupt") \
+    XX(ERANKS, "ranks")
 
 typedef enum {
 #define LAM_STATUS_ENUM(code, name) LAM_##code,

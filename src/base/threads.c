@@ -42,6 +42,8 @@ static struct {
         size_t end;
     } run[LAM_MAX_THREADS];
     atomic_int busy;                  /* workers that have not left the job yet */
+    void (*between)(void *arg);       /* for the caller's thread alone */
+    void *between_arg;
     lam_task_fn fn;
     void *arg;
     lam_ask_fn ask;
@@ -85,6 +87,18 @@ bool lam_ask(void)
     return lam_given_up();
 }
 
+static inline void after_task(int worker)
+{
+    if (worker == 0 && pool.between)
+        pool.between(pool.between_arg);
+}
+
+void lam_between_tasks(void (*fn)(void *arg), void *arg)
+{
+    pool.between_arg = arg;
+    pool.between = fn;
+}
+
 /* A thread takes its own run of tasks first, so that one part of a batch stays with one core from layer
  * to layer, and then helps the others. */
 static void run_tasks(int worker)
@@ -97,6 +111,7 @@ static void run_tasks(int worker)
             if (task >= pool.run[w].end || lam_ask())
                 break;
             pool.fn(pool.arg, task, worker);
+            after_task(worker);
         }
     inside = 0;
 }
@@ -145,10 +160,14 @@ static void new_generation(void)
 void lam_parallel(size_t tasks, lam_task_fn fn, void *arg)
 {
     if (tasks <= 1 || inside || pool.started == 0) {
-        if (tasks == 1 && !lam_given_up()) /* often short: no look at the clock */
+        if (tasks == 1 && !lam_given_up()) { /* often short: no look at the clock */
             fn(arg, 0, this_worker);
-        for (size_t task = 0; tasks > 1 && task < tasks && !lam_ask(); task++)
+            after_task(this_worker);
+        }
+        for (size_t task = 0; tasks > 1 && task < tasks && !lam_ask(); task++) {
             fn(arg, task, this_worker);
+            after_task(this_worker);
+        }
         return;
     }
     pool.fn = fn;

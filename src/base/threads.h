@@ -45,6 +45,9 @@ bool lam_given_up(void);
 bool lam_ask(void);
 /* Between two questions; for tests: 0. */
 void lam_ask_every(double seconds);
+/* From now on the thread that calls lam_parallel() calls fn(arg) after each of its tasks, to move along what else is under
+ * way; NULL: no more. */
+void lam_between_tasks(void (*fn)(void *arg), void *arg);
 
 /* The running worker's own LAM_WORKER_SCRATCH bytes, 64-byte aligned.  Valid once
  * lam_threads_set() has succeeded; NULL before. */

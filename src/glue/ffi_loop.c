@@ -197,9 +197,12 @@ SEXP ffi_loop_start(SEXP ptr, SEXP shuffle, SEXP epoch)
 }
 
 /* c(done, batches, samples, last batch's loss, running loss, metrics ...) */
-static SEXP report(const lam_loop *loop)
+static SEXP report(lam_loop *loop)
 {
     enum { FIXED = 5 };
+    lam_error err;
+    if (loop->ranks)
+        glue_check(lam_loop_gather(loop, &err), &err);
     SEXP out = Rf_allocVector(REALSXP, FIXED + loop->n_metrics);
     double *v = REAL(out);
     v[0] = lam_loop_done(loop);

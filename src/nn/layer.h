@@ -18,6 +18,7 @@
 
 #include <stdint.h>
 
+#include "base/ranks.h"
 #include "base/rng.h"
 #include "kernels/activation.h"
 #include "kernels/sparse.h"
@@ -73,6 +74,8 @@ typedef struct lam_pass {
                                loss takes the weighted sums themselves */
     uint64_t seed, step;    /* for lam_rng: stream LAM_STREAM_LAYER(layer->index, k) */
     size_t first_row;       /* number of the first sample in its batch, for element numbers */
+    lam_ranks *ranks;       /* have the rest of the batch; NULL: nobody has.  Only layers that set
+                               LAM_LAYER_ASKS_RANKS are told, and these with rows == 0 too */
 } lam_pass;
 
 struct lam_layer;
@@ -87,7 +90,8 @@ enum {
     LAM_LAYER_ACTIVATION = 64, /* nothing but its closing activation, element by element */
     LAM_LAYER_CARRIES_MASK = 128, /* the mask that arrives leaves again */
     LAM_LAYER_USES_MASK = 256, /* heeds the mask */
-    LAM_LAYER_TAKES_SPARSE = 512 /* honours pass->sparse */
+    LAM_LAYER_TAKES_SPARSE = 512, /* honours pass->sparse */
+    LAM_LAYER_ASKS_RANKS = 1024 /* where ranks share a batch, its samples depend on those of other ranks */
 };
 
 typedef struct lam_layer_type {

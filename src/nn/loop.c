@@ -170,7 +170,7 @@ static bool goes_sparse(const lam_loop *loop)
 static lam_status make_room(lam_loop *loop, size_t batch, lam_error *err)
 {
     free_room(loop);
-    loop->batch = batch;
+    loop->room = batch;
     size_t rows = lam_mul(batch, loop->per);
     void *p = NULL;
     if (!goes_sparse(loop))
@@ -222,7 +222,8 @@ lam_status lam_loop_new(lam_loop **out, lam_net *net, int from, const lam_data *
     loop->training = kind == LAM_LOOP_TRAIN;
     loop->good_batches = UINT64_MAX;
     loop->first = first;
-    loop->n = n;
+    loop->n = loop->total = n;
+    loop->batch = lam_least(batch, n);
     loop->d = lam_shape_last(&net->out);
     loop->per = lam_shape_count(&net->out) / loop->d;
     loop->loss = net->loss;
@@ -231,7 +232,7 @@ lam_status lam_loop_new(lam_loop **out, lam_net *net, int from, const lam_data *
         loop->loss.from_logits = true;
     if ((status = check_targets(loop, err)) != LAM_OK ||
         (status = make_metrics(loop, metrics, err)) != LAM_OK ||
-        (status = make_room(loop, batch < n ? batch : n, err)) != LAM_OK)
+        (status = make_room(loop, loop->batch, err)) != LAM_OK)
         goto failed;
     if (loop->training && ((status = new_floats(&loop->good, state_floats(net), err)) != LAM_OK ||
                            (status = new_order(loop, err)) != LAM_OK))
@@ -257,6 +258,8 @@ void lam_loop_free(lam_loop *loop)
     lam_free(loop->states);
     lam_free(loop->good);
     lam_free(loop->moving);
+    lam_free(loop->held);
+    lam_free(loop->summed);
     lam_free(loop);
 }
 
@@ -275,6 +278,75 @@ static lam_status check_usable(const lam_loop *loop, lam_error *err)
     if (!loop->plan)
         return lam_fail(err, LAM_ESTATE, "There was no memory for a batch.");
     return LAM_OK;
+}
+
+/* ---- ranks ---------------------------------------------------------------------------------- */
+
+/* What the ranks tell each other after a batch, summed: losses of the rows, penalties on outputs, and whether rank 0
+ * finds that the time is up (so that all end a slice after the same batch). */
+enum { TOLD_LOSS, TOLD_PENALTY, TOLD_TIME };
+
+/* How many of a rank's samples come before sample `at` of the epoch, where it has `held` of `total`. */
+static size_t passed(size_t held, size_t at, size_t total)
+{
+    return (size_t)((double)held / (double)total * (double)at + 0.5);
+}
+
+lam_status lam_loop_join(lam_loop *loop, lam_ranks *ranks, const size_t *held, size_t batch, lam_error *err)
+{
+    void *p = NULL;
+    size_t size = (size_t)ranks->size, most = lam_divide_up(lam_least(batch, loop->n), size);
+    LAM_TRY(lam_new(&p, lam_most(loop->n_states, (size_t)loop->net->n_layers), sizeof(double), "metrics", err));
+    lam_free(loop->summed);
+    loop->summed = p;
+    if (held) {
+        LAM_TRY(lam_new(&p, size, sizeof(size_t), "the share of each rank", err));
+        lam_free(loop->held);
+        loop->held = p;
+        loop->total = 0;
+        for (size_t r = 0; r < size; r++)
+            loop->total += loop->held[r] = held[r];
+        most = lam_least(passed(loop->n, lam_least(batch, loop->total), loop->total) + 2, loop->n);
+    }
+    loop->batch = lam_least(batch, loop->total);
+    loop->ranks = ranks;
+    return make_room(loop, lam_most(most, 1), err);
+}
+
+/* The share of the next batch, of `rows` samples. */
+static lam_share cut_share(const lam_loop *loop, size_t rows)
+{
+    if (loop->fed)
+        return loop->share;
+    if (!loop->ranks)
+        return (lam_share){loop->at, rows, 0, rows, rows};
+    size_t size = (size_t)loop->ranks->size, me = (size_t)loop->ranks->rank;
+    if (!loop->held) {
+        size_t begin = lam_part(rows, size, me);
+        return (lam_share){loop->at + begin, lam_part(rows, size, me + 1) - begin, begin, rows, rows};
+    }
+    lam_share share = {.taken = rows};
+    for (size_t r = 0; r < size; r++) {
+        size_t from = passed(loop->held[r], loop->at, loop->total);
+        size_t n = passed(loop->held[r], loop->at + rows, loop->total) - from;
+        if (r == me) {
+            share.from = from;
+            share.rows = n;
+            share.first = share.batch;
+        }
+        share.batch += n;
+    }
+    return share;
+}
+
+lam_status lam_loop_gather(lam_loop *loop, lam_error *err)
+{
+    if (!loop->ranks)
+        return LAM_OK;
+    if (loop->n_states)
+        memcpy(loop->summed, loop->states, loop->n_states * sizeof(double));
+    lam_ranks_sum(loop->ranks, loop->summed, loop->n_states);
+    return lam_ranks_status(loop->ranks, err);
 }
 
 lam_status lam_loop_profile(lam_loop *loop, lam_error *err)
@@ -312,7 +384,7 @@ lam_status lam_loop_start(lam_loop *loop, bool shuffle, uint64_t epoch, lam_erro
 
 bool lam_loop_done(const lam_loop *loop)
 {
-    return loop->at >= loop->n;
+    return loop->at >= loop->total;
 }
 
 /* What was done until now belongs to that stage. */
@@ -324,10 +396,13 @@ static inline void book(lam_loop *loop, lam_stage stage)
 
 /* ---- a batch -------------------------------------------------------------------------------- */
 
+/* rows: of the batch; loop->share.rows of them are this process's. */
 static void fetch(lam_loop *loop, size_t rows)
 {
-    const uint32_t *order = loop->shuffled ? loop->order + loop->at : NULL;
-    size_t first = loop->first + loop->at;
+    loop->share = cut_share(loop, rows);
+    rows = loop->share.rows;
+    const uint32_t *order = loop->shuffled ? loop->order + loop->share.from : NULL;
+    size_t first = loop->first + loop->share.from;
     if (loop->profile) {
         loop->profile->batches++;
         loop->profile->samples += (double)rows;
@@ -353,10 +428,14 @@ static void fetch(lam_loop *loop, size_t rows)
     book(loop, LAM_STAGE_DATA);
 }
 
-static void predict(lam_loop *loop, size_t rows)
+static void predict(lam_loop *loop)
 {
+    size_t rows = loop->share.rows;
     loop->run = (lam_run){
         .rows = rows,
+        .first_row = loop->share.first,
+        .batch_rows = loop->share.batch,
+        .ranks = loop->kind == LAM_LOOP_PROBE ? NULL : loop->ranks,
         .training = loop->training,
         .update_state = loop->kind == LAM_LOOP_TRAIN,
         .sparse = loop->sparse,
@@ -410,18 +489,22 @@ static void score_task(void *arg, size_t task, int worker)
 static void score_rows(const lam_loop *loop, size_t n, float *gradient)
 {
     enum { PARALLEL_FROM = 1 << 15, TASK = 1 << 13 };
-    scoring s = {loop, lam_loss_prepare(&loop->loss, n * loop->y_d, loop->target), n, n, gradient};
+    scoring s = {loop, lam_loss_prepare(&loop->loss, n * loop->y_d, loop->target), n, lam_most(n, 1), gradient};
     if (n * loop->d >= PARALLEL_FROM)
         s.per_task = lam_most(TASK / loop->d, 1);
     lam_parallel(lam_divide_up(n, s.per_task), score_task, &s);
 }
 
-/* The batch's mean loss without penalties, and its gradient by the output. */
-static double score(lam_loop *loop, size_t rows)
+/* The batch's mean loss without penalties, and its gradient by the output; with ranks, this one's part of it. */
+static double score(lam_loop *loop)
 {
-    size_t n = rows * loop->per;
+    size_t n = loop->share.rows * loop->per;
     const float *w = loop->data->w || loop->mask ? loop->w : NULL;
     double counted = (double)counted_rows(loop, n);
+    if (loop->ranks && (loop->mask || loop->loss.type->ignores))
+        lam_ranks_sum(loop->ranks, &counted, 1);
+    else if (loop->ranks)
+        counted = (double)(loop->share.batch * loop->per);
     float each = loop->net->sum_loss || counted == 0 ? 1.0f : (float)(1.0 / counted);
     float *gradient = loop->kind != LAM_LOOP_TEST ? lam_plan_output_gradient(loop->plan) : NULL;
     if (gradient)
@@ -444,9 +527,10 @@ const float *lam_loop_predictions(lam_loop *loop)
     return loop->pred;
 }
 
-static void measure(lam_loop *loop, size_t rows)
+static void measure(lam_loop *loop)
 {
-    if (loop->n_metrics == 0)
+    size_t rows = loop->share.rows;
+    if (loop->n_metrics == 0 || rows == 0)
         return;
     const float *pred = lam_loop_predictions(loop);
     for (int i = 0; i < loop->n_metrics; i++) {
@@ -457,6 +541,19 @@ static void measure(lam_loop *loop, size_t rows)
     }
 }
 
+/* The lowest of the layers that the ranks have found; -1: none of them found any. */
+static int lowest_of_ranks(lam_loop *loop, int layer)
+{
+    int n = loop->net->n_layers;
+    for (int i = 0; i < n; i++)
+        loop->summed[i] = i == layer;
+    lam_ranks_sum(loop->ranks, loop->summed, (size_t)n);
+    for (int i = 0; i < n; i++)
+        if (loop->summed[i] > 0)
+            return i;
+    return -1;
+}
+
 static lam_status explode(lam_loop *loop, double loss, lam_error *err)
 {
     const lam_net *net = loop->net;
@@ -464,14 +561,18 @@ static lam_status explode(lam_loop *loop, double loss, lam_error *err)
     char where[LAM_NAME_MAX + 32] = "the loss";
     lam_plan *probe = NULL;
     lam_asks(NULL);
-    if (lam_plan_new(&probe, net, loop->from, net->n_layers, rows, LAM_PLAN_KEEP, NULL) == LAM_OK) {
+    int bad = -1;
+    if (rows > 0 && lam_plan_new(&probe, net, loop->from, net->n_layers, rows, LAM_PLAN_KEEP, NULL) == LAM_OK) {
         loop->run.update_state = loop->run.carry_state = false;
+        loop->run.ranks = NULL;
         lam_plan_forward(probe, loop->input, &loop->run);
-        int bad = lam_plan_first_bad(probe, rows);
-        if (bad >= 0)
-            snprintf(where, sizeof where, "layer `%s`", net->layers[bad].name);
+        bad = lam_plan_first_bad(probe, rows);
         lam_plan_free(probe);
     }
+    if (loop->ranks)
+        bad = lowest_of_ranks(loop, bad);
+    if (bad >= 0)
+        snprintf(where, sizeof where, "layer `%s`", net->layers[bad].name);
     if (loop->good_batches != UINT64_MAX) {
         each_state(loop, true);
         loop->net->batches = loop->good_batches;
@@ -491,26 +592,57 @@ static lam_status give_up(lam_loop *loop, lam_error *err)
     return lam_fail(err, LAM_EINTERRUPT, "Interrupted in batch %llu.", (unsigned long long)loop->batches + 1);
 }
 
-/* Counts the batch whose loss (without penalties) is `loss`; in training also takes the step. */
-static lam_status finish_batch(lam_loop *loop, size_t rows, double loss, lam_error *err)
+/* The state before a step whose loss is finite is put by. */
+static lam_status keep_good(lam_loop *loop, double loss, lam_error *err)
 {
+    if (!isfinite(loss))
+        return explode(loop, loss, err);
+    if (loop->batches % GOOD_EVERY == 0) {
+        if (!lam_all_finite(loop->net->n, loop->net->weights)) /* dead units can hide them from the loss */
+            return explode(loop, NAN, err);
+        each_state(loop, false);
+        loop->good_batches = loop->net->batches;
+    }
+    book(loop, LAM_STAGE_REST);
+    return LAM_OK;
+}
+
+/* Tells the other ranks the loss of this one's rows, and hears theirs: *loss becomes that of the batch, and *late what
+ * rank 0 says.  In training the gradients are found meanwhile, and are those of the batch then. */
+static lam_status ask_ranks(lam_loop *loop, double *loss, bool *late, lam_error *err)
+{
+    lam_ranks *ranks = loop->ranks;
+    loop->told[TOLD_LOSS] = *loss;
+    loop->told[TOLD_PENALTY] = loop->plan->activity_penalty;
+    loop->told[TOLD_TIME] = ranks->rank == 0 && *late;
+    lam_ranks_start(ranks, LAM_DOUBLES, loop->told, LAM_COUNT(loop->told));
+    if (loop->training)
+        lam_plan_backward(loop->plan, loop->input, &loop->run, false);
+    lam_ranks_wait(ranks);
+    *loss = loop->told[TOLD_LOSS];
+    loop->plan->activity_penalty = loop->told[TOLD_PENALTY];
+    *late = loop->told[TOLD_TIME] > 0;
+    return lam_ranks_status(ranks, err);
+}
+
+/* Counts the batch whose loss (without penalties) is `loss`; in training also takes the step.  *late: whether the time
+ * is up. */
+static lam_status finish_batch(lam_loop *loop, double loss, bool *late, lam_error *err)
+{
+    double rows = (double)loop->share.batch;
+    if (loop->ranks)
+        LAM_TRY(ask_ranks(loop, &loss, late, err));
     loss += lam_net_penalty(loop->net) + loop->plan->activity_penalty;
     book(loop, LAM_STAGE_UPDATE);
     if (lam_given_up())
         return give_up(loop, err);
-    if (loop->training && !isfinite(loss))
-        return explode(loop, loss, err);
     lam_ask_fn ask = lam_asks(NULL); /* nobody gives up what is put by, nor a step half taken */
     if (loop->training) {
-        if (loop->batches % GOOD_EVERY == 0) {
-            if (!lam_all_finite(loop->net->n, loop->net->weights)) /* dead units can hide them from the loss */
-                return explode(loop, NAN, err);
-            each_state(loop, false);
-            loop->good_batches = loop->net->batches;
+        LAM_TRY(keep_good(loop, loss, err));
+        if (!loop->ranks) {
+            lam_asks(ask);
+            lam_plan_backward(loop->plan, loop->input, &loop->run, false);
         }
-        book(loop, LAM_STAGE_REST);
-        lam_asks(ask);
-        lam_plan_backward(loop->plan, loop->input, &loop->run, false);
         lam_net_penalty_gradient(loop->net, loop->plan->grads);
         if (lam_given_up())
             return give_up(loop, err);
@@ -518,14 +650,14 @@ static lam_status finish_batch(lam_loop *loop, size_t rows, double loss, lam_err
         lam_net_update(loop->net, loop->plan->grads);
         book(loop, LAM_STAGE_UPDATE);
     }
-    measure(loop, rows);
+    measure(loop);
     book(loop, LAM_STAGE_METRICS);
     loop->last_loss = loss;
-    loop->loss_sum += loss * (double)rows;
-    loop->loss_count += (double)rows;
-    if (loop->training && loop->at + rows >= loop->n && !lam_all_finite(loop->net->n, loop->net->weights))
+    loop->loss_sum += loss * rows;
+    loop->loss_count += rows;
+    if (loop->training && loop->at + loop->share.taken >= loop->total && !lam_all_finite(loop->net->n, loop->net->weights))
         return explode(loop, NAN, err);
-    loop->at += rows;
+    loop->at += loop->share.taken;
     loop->batches++;
     book(loop, LAM_STAGE_REST);
     lam_asks(ask);
@@ -534,8 +666,7 @@ static lam_status finish_batch(lam_loop *loop, size_t rows, double loss, lam_err
 
 static size_t next_rows(const lam_loop *loop)
 {
-    size_t left = loop->n - loop->at;
-    return left < loop->batch ? left : loop->batch;
+    return lam_least(loop->total - loop->at, loop->batch);
 }
 
 lam_status lam_loop_run(lam_loop *loop, size_t max_batches, double seconds, lam_error *err)
@@ -545,42 +676,62 @@ lam_status lam_loop_run(lam_loop *loop, size_t max_batches, double seconds, lam_
     if (loop->net->own_loss)
         return lam_fail(err, LAM_ESTATE, "A loss of one's own needs the step in two.");
     loop->forwarded = false;
+    if (loop->ranks)
+        lam_asks(NULL); /* a rank that gives up would leave the others waiting */
     if (loop->profile)
         lam_profile_start(loop->profile);
     for (size_t done = 0; done < max_batches && !lam_loop_done(loop); done++) {
-        size_t rows = next_rows(loop);
-        fetch(loop, rows);
-        predict(loop, rows);
-        LAM_TRY(finish_batch(loop, rows, lam_given_up() ? 0 : score(loop, rows), err));
-        if (lam_seconds() >= until)
+        fetch(loop, next_rows(loop));
+        if (loop->share.batch == 0) { /* unequal parts of few samples can leave a batch empty */
+            loop->at += loop->share.taken;
+            loop->batches++;
+            continue;
+        }
+        predict(loop);
+        double loss = lam_given_up() ? 0 : score(loop);
+        bool late = loop->ranks && lam_seconds() >= until;
+        LAM_TRY(finish_batch(loop, loss, &late, err));
+        if (loop->ranks ? late : lam_seconds() >= until)
             break;
     }
     return LAM_OK;
 }
 
-lam_status lam_loop_feed(lam_loop *loop, const lam_data *data, lam_error *err)
+lam_status lam_loop_feed_share(lam_loop *loop, const lam_data *data, size_t rows, size_t first, size_t batch,
+                               lam_error *err)
 {
     if (data->x_d != loop->data->x_d || data->y_d != loop->data->y_d)
         return lam_fail(err, LAM_ESHAPE, "A batch has %zu inputs and %zu targets a sample; the first had %zu and %zu.",
                         data->x_d, data->y_d, loop->data->x_d, loop->data->y_d);
     if (data->n == 0)
         return lam_fail(err, LAM_EDATA, "There are no samples.");
+    if (rows > data->n || batch == 0 || batch > UINT32_MAX || rows > batch || first > batch - rows)
+        return lam_fail(err, LAM_EDATA, "A share of %zu of %zu samples from %zu on does not fit a batch of %zu.", rows, data->n, first, batch);
     LAM_TRY(check_current(loop, err));
     lam_loop next = *loop;
     next.data = data;
     next.first = 0;
-    next.n = data->n;
+    next.n = rows;
     LAM_TRY(check_targets(&next, err));
     loop->data = data;
     loop->first = 0;
-    loop->n = data->n;
+    loop->n = rows;
+    loop->total = batch;
+    loop->batch = lam_most(loop->batch, batch);
     loop->at = 0;
+    loop->fed = true;
+    loop->share = (lam_share){0, rows, first, batch, batch};
     loop->shuffled = loop->forwarded = false;
     loop->output = NULL; /* and with it what is said of the last batch, which was of other data */
     lam_free(loop->order);
     loop->order = NULL;
     bool lacks_room = !loop->plan || (!loop->x && !goes_sparse(loop)); /* no plan: the last time there was no memory */
-    return data->n > loop->batch || lacks_room ? make_room(loop, lam_most(data->n, loop->batch), err) : LAM_OK;
+    return rows > loop->room || lacks_room ? make_room(loop, lam_most(rows, loop->room), err) : LAM_OK;
+}
+
+lam_status lam_loop_feed(lam_loop *loop, const lam_data *data, lam_error *err)
+{
+    return lam_loop_feed_share(loop, data, data->n, 0, data->n, err);
 }
 
 lam_status lam_loop_forward(lam_loop *loop, size_t *rows, lam_error *err)
@@ -588,12 +739,14 @@ lam_status lam_loop_forward(lam_loop *loop, size_t *rows, lam_error *err)
     LAM_TRY(check_usable(loop, err));
     if (lam_loop_done(loop))
         return lam_fail(err, LAM_ESTATE, "The epoch is over.");
+    if (loop->ranks)
+        return lam_fail(err, LAM_ESTATE, "A loss of one's own sees the rows of one rank only.");
     loop->forwarded = true;
-    *rows = next_rows(loop);
     if (loop->profile)
         lam_profile_start(loop->profile);
-    fetch(loop, *rows);
-    predict(loop, *rows);
+    fetch(loop, next_rows(loop));
+    predict(loop);
+    *rows = loop->share.rows;
     return lam_given_up() ? give_up(loop, err) : LAM_OK;
 }
 
@@ -607,7 +760,7 @@ lam_status lam_loop_backward(lam_loop *loop, double value, const float *gradient
     if (loop->training)
         memcpy(lam_plan_output_gradient(loop->plan), gradient, rows * loop->per * loop->d * sizeof(float));
     book(loop, LAM_STAGE_LOSS); /* since lam_loop_forward() the caller worked at it */
-    return finish_batch(loop, rows, value, err);
+    return finish_batch(loop, value, NULL, err);
 }
 
 lam_status lam_loop_probe(lam_loop *loop, bool training, double *loss, const float **dx, lam_error *err)
@@ -619,10 +772,10 @@ lam_status lam_loop_probe(lam_loop *loop, bool training, double *loss, const flo
     loop->forwarded = false;
     loop->at = 0;
     fetch(loop, loop->n);
-    predict(loop, loop->n);
+    predict(loop);
     if (lam_given_up())
         return give_up(loop, err);
-    *loss = score(loop, loop->n) + lam_net_penalty(loop->net) + loop->plan->activity_penalty;
+    *loss = score(loop) + lam_net_penalty(loop->net) + loop->plan->activity_penalty;
     *dx = lam_plan_backward(loop->plan, loop->input, &loop->run, false);
     lam_net_penalty_gradient(loop->net, loop->plan->grads);
     return LAM_OK;
@@ -635,5 +788,6 @@ double lam_loop_loss(const lam_loop *loop)
 
 double lam_loop_metric(const lam_loop *loop, int i)
 {
-    return loop->metric[i].type->result(&loop->metric[i], loop->d, loop->state[i]);
+    const double *state = loop->ranks ? loop->summed + (loop->state[i] - loop->states) : loop->state[i];
+    return loop->metric[i].type->result(&loop->metric[i], loop->d, state);
 }

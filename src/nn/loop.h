@@ -2,7 +2,11 @@
  *
  * One loop serves a whole fit(): lam_loop_start() begins an epoch, lam_loop_run() does as many
  * batches as it is given time for, and the running loss and metrics can be read at any point.
- * Between two calls the network is whole. */
+ * Between two calls the network is whole.
+ *
+ * With ranks (lam_loop_join()) the batches are those of a process alone, and each rank takes a run of each batch's
+ * rows, in the order of the ranks.  Loss, gradients and metrics are those of the whole batch, so the ranks'
+ * networks stay the same. */
 #ifndef LAM_NN_LOOP_H
 #define LAM_NN_LOOP_H
 
@@ -16,6 +20,13 @@ typedef enum {
     LAM_LOOP_PROBE /* gradients to look at: lam_loop_probe() */
 } lam_loop_kind;
 
+/* A rank's part of a batch. */
+typedef struct lam_share {
+    size_t from, rows;      /* where it stands in the order of the data, and how much it is */
+    size_t first, batch;    /* number of its first sample in the batch; samples of all ranks */
+    size_t taken;           /* by how many samples the epoch moves on */
+} lam_share;
+
 typedef struct lam_loop {
     lam_net *net;
     unsigned compilation;   /* of the network, that the loop was made for */
@@ -24,7 +35,9 @@ typedef struct lam_loop {
     bool training;          /* layers behave as in training */
     int from;               /* the data are the inputs of this layer */
     size_t first, n;        /* rows of the data that belong to this loop */
-    size_t batch;           /* samples a batch */
+    size_t total;           /* samples of an epoch, of all ranks */
+    size_t batch;           /* samples a batch, of all ranks */
+    size_t room;            /* samples that there is memory for */
     uint32_t *order;        /* this epoch's permutation; of loops that do not train NULL until one is asked for */
     bool shuffled;
 
@@ -40,6 +53,7 @@ typedef struct lam_loop {
     const float *target;   /* of the batch: in y, or where the data have it */
     const float *input;     /* of the batch under way; NULL: it is in `sparse` */
     lam_sparse sparse;
+    lam_share share;
     const float *output;    /* its predictions; NULL before the first batch */
     bool forwarded;         /* lam_loop_forward() was called and lam_loop_backward() was not yet */
     lam_run run;
@@ -49,6 +63,12 @@ typedef struct lam_loop {
     double **state;
     double *states;
     size_t n_states;
+
+    lam_ranks *ranks;       /* NULL: a process alone */
+    size_t *held;           /* samples that each rank has; NULL: each has them all */
+    bool fed;               /* the share is what lam_loop_feed() said */
+    double told[3];         /* goes to the other ranks with each batch: see ask_ranks() */
+    double *summed;         /* the metrics' states of all ranks */
 
     size_t at;              /* samples of this epoch done */
     uint64_t batches;       /* batches of this epoch done */
@@ -79,6 +99,13 @@ lam_status lam_loop_profile(lam_loop *loop, lam_error *err);
 lam_status lam_loop_start(lam_loop *loop, bool shuffle, uint64_t epoch, lam_error *err);
 bool lam_loop_done(const lam_loop *loop);
 
+/* From now on the data are gone through together with other ranks, which do the same.  held: samples that each of
+ * them has, where each has its own; NULL: all have all of them.  batch: samples a batch, of all ranks.  Before the
+ * first lam_loop_start(). */
+lam_status lam_loop_join(lam_loop *loop, lam_ranks *ranks, const size_t *held, size_t batch, lam_error *err);
+/* Gathers the metrics from all ranks; until then lam_loop_metric() is what was gathered last. */
+lam_status lam_loop_gather(lam_loop *loop, lam_error *err);
+
 /* At most max_batches batches, for about `seconds`.  A loss that is not finite in training stops
  * with LAM_ENUMERIC, the last good weights put back.  A batch that is given up (lam_asks()) ends it with
  * LAM_EINTERRUPT, and then the network is as it was before that batch; so does lam_loop_backward(). */
@@ -87,6 +114,9 @@ lam_status lam_loop_run(lam_loop *loop, size_t max_batches, double seconds, lam_
 /* All rows of `data` as the next batch (same widths as before), as a generator gives them.  Data that are
  * refused change nothing; where memory ends, the loop is of no use until a batch finds some. */
 lam_status lam_loop_feed(lam_loop *loop, const lam_data *data, lam_error *err);
+/* The first `rows` of `data` as this rank's share of the next batch, which has `batch` samples. */
+lam_status lam_loop_feed_share(lam_loop *loop, const lam_data *data, size_t rows, size_t first, size_t batch,
+                               lam_error *err);
 
 /* The step in two, for a loss of the caller's own: after forward, loop->y and loop->output hold
  * `rows` samples of targets and predictions; backward takes the loss and its gradient. */

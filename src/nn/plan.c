@@ -12,6 +12,8 @@
  * parts.  A lane sums up the gradients of so many weights at most. */
 static const size_t part_bytes = (size_t)1 << 19, least_batch_bytes = (size_t)1 << 20, most_weights = 1 << 16;
 enum { LEAST_PARTS = 4 };
+/* Gradients are sent to other ranks from 1 MB on: below, what a message costs by itself counts. */
+enum { BUCKET = 1 << 18 };
 
 static bool has_penalty(const lam_layer *layer)
 {
@@ -287,6 +289,7 @@ lam_status lam_plan_new(lam_plan **out, const lam_net *net, int from, int to, si
     plan->from = from;
     plan->to = to;
     plan->rows = rows;
+    plan->bucket = lam_most(BUCKET, net->n / 32);
     plan->backward = kind >= LAM_PLAN_TRAIN;
     plan->input_gradient = kind == LAM_PLAN_TRAIN_INPUT;
     if ((status = lam_new(&p, (size_t)net->n_layers + 1, sizeof(lam_step), "a plan", err)) != LAM_OK)
@@ -356,6 +359,7 @@ static lam_pass pass_of(const trip *t)
         .seed = t->run->seed,
         .step = t->run->step,
         .first_row = t->run->first_row + t->first,
+        .ranks = t->run->ranks,
         .grads = t->grads,
         .add = t->add,
     };
@@ -429,10 +433,16 @@ static inline void book_backward(const trip *t, int i, bool wants_dx)
         book(t, LAM_PHASE_BACKWARD, i, lam_backward_work(&t->plan->net->layers[i], t->rows, wants_dx));
 }
 
+/* A rank without rows in the batch has something to do only where others ask it. */
+static inline bool is_idle(const trip *t, int i)
+{
+    return t->rows == 0 && !(t->plan->net->layers[i].flags & LAM_LAYER_ASKS_RANKS);
+}
+
 static void forward_layer(const trip *t, int i, lam_pass *pass)
 {
     const lam_layer *layer = &t->plan->net->layers[i];
-    if (t->plan->step[i].rides)
+    if (t->plan->step[i].rides || is_idle(t, i))
         return;
     enter_layer(t, i, pass);
     layer->type->forward(layer, pass);
@@ -501,6 +511,8 @@ static void run_lane(void *arg, size_t lane, int worker)
 static size_t run_convoy(const trip *t, void (*go)(const trip *t))
 {
     size_t part = t->segment->part, parts = lam_divide_up(t->run->rows, part);
+    if (parts == 0)
+        return 0;
     convoy c = {*t, t->run->rows, parts, lam_least(parts, LAM_LANES), go};
     lam_parallel(c.lanes, run_lane, &c);
     if (t->plan->profile)
@@ -549,6 +561,11 @@ static double forward_at_once(const trip *t)
     return penalty;
 }
 
+static size_t batch_rows(const lam_run *run)
+{
+    return run->ranks ? run->batch_rows : run->rows;
+}
+
 const float *lam_plan_forward(lam_plan *plan, const float *x, const lam_run *run)
 {
     double penalty = 0;
@@ -561,13 +578,31 @@ const float *lam_plan_forward(lam_plan *plan, const float *x, const lam_run *run
         }
         penalty += forward_at_once(&t);
     }
-    plan->activity_penalty = run->rows ? penalty / (double)run->rows : 0;
+    size_t rows = batch_rows(run);
+    plan->activity_penalty = rows ? penalty / (double)rows : 0;
     return plan->step[plan->to - 1].y;
 }
 
 float *lam_plan_output_gradient(lam_plan *plan)
 {
     return plan->gradient[0];
+}
+
+/* The gradients of layer i and of all above are done: they go to the other ranks when they fill a bucket. */
+static void send_gradients(const trip *t, int i)
+{
+    lam_plan *plan = t->plan;
+    lam_ranks *ranks = t->run->ranks;
+    const lam_layer *layer = &plan->net->layers[i];
+    if (!ranks)
+        return;
+    size_t begin = layer->n_weights ? layer->weight[0].offset : plan->unsent;
+    if (plan->unsent - begin < plan->bucket && !(i == t->lowest && plan->unsent > begin)) {
+        lam_ranks_poke(ranks);
+        return;
+    }
+    lam_ranks_start(ranks, LAM_FLOATS, plan->grads + begin, plan->unsent - begin);
+    plan->unsent = begin;
 }
 
 /* The whole batch back through a segment; *side is the array that holds the gradients. */
@@ -579,9 +614,13 @@ static void back_at_once(trip *t, int *side)
         const lam_layer *layer = &plan->net->layers[i];
         if (plan->step[i].rides)
             continue;
+        if (is_idle(t, i)) {
+            send_gradients(t, i);
+            continue;
+        }
         if (has_penalty(layer))
             lam_regularizer_gradient(&layer->activity, t->rows * layer->out_count, plan->step[i].y,
-                                     1.0f / (float)t->rows, plan->gradient[*side]);
+                                     1.0f / (float)batch_rows(t->run), plan->gradient[*side]);
         bool want_dx = plan->input_gradient || i > t->lowest;
         bool in_place = (layer->flags & LAM_LAYER_INPLACE) != 0;
         enter_backward(t, i, &pass);
@@ -589,6 +628,7 @@ static void back_at_once(trip *t, int *side)
         pass.dx = want_dx ? plan->gradient[in_place ? *side : 1 - *side] : NULL;
         layer->type->backward(layer, &pass);
         book_backward(t, i, want_dx);
+        send_gradients(t, i);
         if (want_dx && !in_place)
             *side = 1 - *side;
     }
@@ -615,10 +655,20 @@ static void add_lanes(const trip *t, size_t lanes, bool add)
     }
 }
 
+static void poke_ranks(void *ranks)
+{
+    lam_ranks_poke(ranks);
+}
+
 const float *lam_plan_backward(lam_plan *plan, const float *x, const lam_run *run, bool add)
 {
     int lowest = plan->input_gradient ? plan->from : lam_net_lowest_trained(plan->net);
     int side = 0;
+    plan->unsent = plan->net->n;
+    if (run->ranks) /* the library moves messages along only when it is called */
+        lam_between_tasks(poke_ranks, run->ranks);
+    if (run->rows == 0)
+        memset(plan->grads, 0, plan->net->n * sizeof(float));
     for (const lam_segment *s = plan->segment + plan->n_segments - 1; s >= plan->segment && s->to > lowest && !lam_given_up();
          s--) {
         trip t = whole_trip(plan, run, s, x);
@@ -632,7 +682,10 @@ const float *lam_plan_backward(lam_plan *plan, const float *x, const lam_run *ru
         t.dy = plan->gradient[side];
         t.dx = plan->gradient[side ^= 1];
         add_lanes(&t, run_convoy(&t, go_backward), add);
+        send_gradients(&t, s->from > lowest ? s->from : lowest);
     }
+    if (run->ranks)
+        lam_between_tasks(NULL, NULL);
     return plan->input_gradient ? plan->gradient[side] : NULL;
 }
 

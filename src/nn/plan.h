@@ -53,7 +53,9 @@ typedef struct lam_plan {
     } lane[LAM_LANES];
     float *gradient[2];
     float *grads;          /* gradients of the weights, as net->weights; NULL without backward */
-    double activity_penalty; /* of the last forward pass, already divided by its rows */
+    size_t bucket;           /* gradients that are sent to other ranks together, at least */
+    size_t unsent;           /* those from here on are on their way */
+    double activity_penalty; /* of the last forward pass, already divided by the rows of the batch */
     lam_profile *profile;    /* times the passes; NULL: nobody does.  The caller's, who sets it */
     char *arena;
     size_t arena_bytes;
@@ -70,6 +72,8 @@ void lam_plan_free(lam_plan *plan);
 typedef struct lam_run {
     size_t rows;
     size_t first_row;      /* number of the first sample within its batch */
+    lam_ranks *ranks;      /* have the rest of the batch; NULL: nobody has */
+    size_t batch_rows;     /* samples of all ranks together */
     bool training, update_state, linear_head;
     lam_sparse sparse;     /* the input in sparse form, for a first layer that takes it so; x is NULL then */
     bool carry_state;      /* stateful layers go on where the last batch ended */
@@ -80,7 +84,8 @@ typedef struct lam_run {
  * the pass has ended early, there and on the way back: no number of it counts. */
 const float *lam_plan_forward(lam_plan *plan, const float *x, const lam_run *run);
 /* Gradient of the loss by the output is in lam_plan_output_gradient(); fills plan->grads and, for
- * TRAIN_INPUT, returns the gradient by x. */
+ * TRAIN_INPUT, returns the gradient by x.  With ranks, sums of the gradients over them are on their way then: those of
+ * a layer that is done are sent while the layers below work.  lam_ranks_wait() waits for them. */
 const float *lam_plan_backward(lam_plan *plan, const float *x, const lam_run *run, bool add);
 float *lam_plan_output_gradient(lam_plan *plan);
 

@@ -18,7 +18,10 @@
  *
  * With a mask the batch's statistics are those of the steps that count, and n is their number; all
  * steps are normalized by them, so all are in the sums, but the last two terms are for those that
- * count.  Where none does, the moving statistics are used. */
+ * count.  Where none does, the moving statistics are used.
+ *
+ * Where ranks share the batch, the statistics and the sums for dx are those of all its rows; dgamma and dbeta are
+ * left for the sum over the ranks that all gradients go through. */
 #include <math.h>
 #include <string.h>
 
@@ -44,6 +47,7 @@ typedef struct statistics {
 /* Scratch. */
 typedef struct work {
     double *first, *second;
+    double *count;                /* right behind these two, so that all three go to other ranks as one */
     float *scale, *slope, *shift; /* of dx */
     float *zeros;
     float *counted;               /* with a mask: the positions that count, one behind the other */
@@ -87,9 +91,9 @@ static lam_status build(lam_layer *layer, lam_error *err)
                                  &b->moving_variance, err));
     layer->flags = LAM_LAYER_INPLACE | LAM_LAYER_NEEDS_X | LAM_LAYER_WHOLE_BATCH |
                    (b->sample.inner == 1 ? LAM_LAYER_RECTIFIES : 0);
-    layer->flags |= LAM_LAYER_CARRIES_MASK;
+    layer->flags |= LAM_LAYER_CARRIES_MASK | LAM_LAYER_ASKS_RANKS;
     layer->cache_fixed = (1 + 4 * n) * sizeof(float);
-    layer->scratch_fixed = n * (2 * sizeof(double) + 4 * sizeof(float));
+    layer->scratch_fixed = n * (2 * sizeof(double) + 4 * sizeof(float)) + sizeof(double);
     b->step = 0;
     if (layer->mask_in > 0 && b->sample.inner == 1 && b->sample.outer % layer->mask_in == 0) {
         b->step = b->sample.outer / layer->mask_in;
@@ -117,8 +121,8 @@ static work scratch(const batch_normalization *b, const lam_pass *pass)
 {
     size_t n = b->sample.channels;
     double *p = (double *)pass->scratch;
-    float *f = (float *)(p + 2 * n);
-    return (work){p, p + n, f, f + n, f + 2 * n, f + 3 * n, f + 4 * n};
+    float *f = (float *)(p + 2 * n + 1);
+    return (work){p, p + n, p + 2 * n, f, f + n, f + 2 * n, f + 3 * n, f + 4 * n};
 }
 
 /* The mask of the pass where the layer heeds it, else NULL. */
@@ -157,6 +161,29 @@ static void find_moments(const lam_layer *layer, const lam_pass *pass, size_t n,
     lam_channel_moments(&a, x, w->first, w->second);
 }
 
+/* From a rank's moments of its n numbers to those of all ranks; returns how many numbers there are.  What goes over is
+ * the sum of x - c and of (x - c)^2, where c is the moving mean, which all ranks have. */
+static double join_moments(const lam_layer *layer, const lam_pass *pass, size_t n, const work *w)
+{
+    const batch_normalization *b = layer->config;
+    const float *centre = lam_w(layer, pass, b->mean_at);
+    size_t channels = b->sample.channels;
+    for (size_t c = 0; c < channels; c++) {
+        double d = n ? w->first[c] - (double)centre[c] : 0;
+        w->first[c] = d * (double)n;
+        w->second[c] = n ? w->second[c] + d * d * (double)n : 0;
+    }
+    *w->count = (double)n;
+    lam_ranks_sum(pass->ranks, w->first, 2 * channels + 1);
+    double all = *w->count;
+    for (size_t c = 0; c < channels && all > 0; c++) {
+        double d = w->first[c] / all;
+        w->second[c] -= d * w->first[c];
+        w->first[c] = (double)centre[c] + d;
+    }
+    return all;
+}
+
 static void follow(float *moving, double momentum, double now)
 {
     *moving = (float)(*moving * momentum + now * (1.0 - momentum));
@@ -167,17 +194,20 @@ static void find_statistics(const lam_layer *layer, const lam_pass *pass, const 
                             const work *w)
 {
     const batch_normalization *b = layer->config;
-    size_t channels = b->sample.channels, n = count_of(layer, pass);
-    double epsilon = b->norm.epsilon;
+    size_t channels = b->sample.channels, own = count_of(layer, pass);
+    double n = (double)own, epsilon = b->norm.epsilon;
     float *moving_mean = pass->weights + layer->weight[b->mean_at].offset;
     float *moving_variance = pass->weights + layer->weight[b->variance_at].offset;
-    bool of_batch = pass->training && layer->trainable && n > 0;
+    bool learns = pass->training && layer->trainable;
+    if (learns && own > 0)
+        find_moments(layer, pass, own, w);
+    if (learns && pass->ranks)
+        n = join_moments(layer, pass, own, w);
+    bool of_batch = learns && n > 0;
     *s->of_batch = of_batch ? 1.0f : 0.0f;
-    if (of_batch)
-        find_moments(layer, pass, n, w);
     for (size_t c = 0; c < channels; c++) {
         double mean = of_batch ? w->first[c] : (double)moving_mean[c];
-        double variance = of_batch ? fmax(w->second[c] / (double)n, 0.0) : (double)moving_variance[c];
+        double variance = of_batch ? fmax(w->second[c] / n, 0.0) : (double)moving_variance[c];
         w->first[c] = mean;
         s->mean[c] = (float)mean;
         s->inverse[c] = (float)(1.0 / sqrt(variance + epsilon));
@@ -240,7 +270,7 @@ static void backward_x(const lam_layer *layer, const lam_pass *pass, const stati
 {
     const batch_normalization *b = layer->config;
     lam_channels a = batch_of(b, pass);
-    double n = (double)count_of(layer, pass);
+    double n = *w->count;
     const float *gamma = lam_norm_gamma(&b->norm, layer, pass);
     bool of_batch = *s->of_batch != 0.0f;
     for (size_t c = 0; c < a.channels; c++) {
@@ -265,10 +295,16 @@ static void backward(const lam_layer *layer, const lam_pass *pass)
     work w = scratch(b, pass);
     const lam_gate open = {s.scale, s.shift}, *gate = pass->rectify ? &open : NULL;
     bool trained = lam_norm_dgamma(&b->norm, layer, pass) || lam_norm_dbeta(&b->norm, layer, pass);
-    if (trained || (pass->dx && *s.of_batch != 0.0f))
+    bool slopes = pass->dx && *s.of_batch != 0.0f;
+    if (pass->rows == 0)
+        memset(w.first, 0, 2 * a.channels * sizeof(double));
+    else if (trained || slopes)
         lam_channel_products(&a, pass->x, s.mean, pass->dy, gate, w.first, w.second);
+    *w.count = (double)count_of(layer, pass);
     if (trained)
         backward_weights(layer, pass, &s, &w);
+    if (slopes && pass->ranks)
+        lam_ranks_sum(pass->ranks, w.first, 2 * a.channels + 1);
     if (pass->dx)
         backward_x(layer, pass, &s, &w, gate);
 }

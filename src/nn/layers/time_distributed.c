@@ -71,7 +71,7 @@ static lam_status build(lam_layer *layer, lam_error *err)
     for (int i = 0; i < inner->out.rank; i++)
         layer->out.dim[i + 1] = inner->out.dim[i];
     layer->flags = inner->flags & (LAM_LAYER_INPLACE | LAM_LAYER_NEEDS_X | LAM_LAYER_NEEDS_Y |
-                                   LAM_LAYER_WHOLE_BATCH);
+                                   LAM_LAYER_WHOLE_BATCH | LAM_LAYER_ASKS_RANKS);
     layer->cache_row = t->steps * inner->cache_row;
     layer->cache_fixed = inner->cache_fixed;
     layer->scratch_row = t->steps * inner->scratch_row;

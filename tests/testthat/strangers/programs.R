@@ -55,6 +55,11 @@ programs <- list(
     series <- keras_model_sequential(input_shape = c(1, 3)) |> layer_flatten() |> layer_dense(1)
     series |> compile(loss = "mse")
     fit(series, ids)
+    share <- lamina:::new_data(x, y)
+    loop <- lamina:::new_loop(model, list(data = share, first = 0, n = 4, from = 0), 2, "train")
+    .Call(lamina:::ffi_loop_feed_share, loop, share, 2, 1, 4)
+    .Call(lamina:::ffi_data_print, share)
+    .Call(lamina:::ffi_net_print, lamina:::net_ptr(model))
     list(get_weights(model), get_weights(series))
   },
   sparse = function() {
@@ -102,6 +107,8 @@ programs <- list(
     .Call(lamina:::ffi_vocabulary, "loss")
     .Call(lamina:::ffi_peak, 0.001)
     .Call(lamina:::ffi_memory, NULL)
+    .Call(lamina:::ffi_ranks_version)
+    .Call(lamina:::ffi_ranks_live)
     lag_matrix(1:9, 1:2)
     .Call(lamina:::ffi_loss_gradient, list(type = "mean_squared_error", config = list()), x, x + 1)
     .Call(lamina:::ffi_tokens_bad, c(1, 2, 3), 5)
