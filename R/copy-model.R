@@ -12,16 +12,6 @@ copy_model <- function(model) {
   copy
 }
 
-# Runs code that may make the model's weights before all is checked; when it fails, a model that had none has none.
-unmade_on_error <- function(model, code) {
-  before <- mget(c("shape", "info", "ptr", "state"), envir = model)
-  done <- FALSE
-  on.exit(if (!done && is.null(before$state)) list2env(before, model))
-  value <- code
-  done <- TRUE
-  value
-}
-
 # The sizes of a network's layers: "2-3-2".
 network_sizes <- function(model) {
   dense <- vapply(model_layers(model), function(layer) layer_self(layer)$type == "dense", NA)

@@ -103,12 +103,12 @@ plot_loss_surface <- function(model, x, y, ..., weights = NULL, path = NULL, dir
   if (!is.null(span) && (!is.numeric(span) || !length(span) %in% 1:2 || !all(is.finite(span)) || any(span <= 0))) {
     abort_argument("span", "a number above 0, or two", describe(span))
   }
-  parts <- unmade_on_error(model, {
+  parts <- undo_on_error(model, {
     prepare_inputs(model, x, call = call) # the first to tell the shapes, perhaps
     path <- path_matrix(model, path, call)
     list(plane = surface_plane(model, weights, path, directions, call), path = path,
          loss_at = loss_measurer(copy_model(model), x, y, sample_weight, call))
-  })
+  }, of = "state")
   plane <- parts$plane
   path <- parts$path
   loss_at <- parts$loss_at

@@ -63,17 +63,15 @@ lr_finder <- function(model, x, y = NULL, ..., from = 1e-6, to = 10, steps = 100
   if (gives_batches(x)) {
     check_batches_alone(x, y = y, sample_weight = sample_weight, batch_size = if (is_dataset(x)) batch_size)
   }
-  feed <- unmade_on_error(model, {
+  feed <- undo_on_error(model, {
     copy <- copy_model(model)
     feed <- if (gives_batches(x)) {
       batch_feed(copy, x, settings, 0, NULL, call)
     } else {
       array_feed(copy, x, y, 0, NULL, sample_weight, call)
     }
-    feed$loop <- new_loop(copy, feed, settings$batch_size, "train")
-    check_own_loss(copy, feed)
-    feed
-  })
+    with_loops(copy, feed, settings, call)
+  }, of = "state")
   tested <- rate_losses(copy, feed, exp(seq(log(from), log(to), length.out = steps)), smoothing, stop_factor, call)
   structure(
     c(list(table = tested$table), suggest_rate(tested$table),

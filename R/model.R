@@ -380,12 +380,12 @@ net_ptr <- function(model) {
   ptr
 }
 
-# Runs code that may be the first to tell the input shape; when it fails, a model that had no shapes
-# has none again.
-undo_on_error <- function(model, code) {
+# Runs code that may be the first to tell the input shape or to make the weights; when it fails, a model that had
+# none has none again.  of: what the model had to lack, "info" (shapes) or "state" (weights).
+undo_on_error <- function(model, code, of = "info") {
   before <- mget(c("shape", "info", "ptr", "state"), envir = model)
   done <- FALSE
-  on.exit(if (!done && is.null(before$info)) list2env(before, model))
+  on.exit(if (!done && is.null(before[[of]])) list2env(before, model))
   value <- code
   done <- TRUE
   value

@@ -4,6 +4,7 @@
 
 #include "nn/loop.h"
 #include "nn/net.h"
+#include "unit.h"
 
 #define NUMBER(name_, ...) \
     {.name = name_, .kind = LAM_ARG_NUMBERS, .n = sizeof((double[]){__VA_ARGS__}) / sizeof(double), .numbers = (double[]){__VA_ARGS__}}
@@ -21,5 +22,17 @@
     {.type = type_, .name = name_, .trainable = true, .config = ARGS(__VA_ARGS__)}
 #define DENSE(name_, units_, activation_, ...) \
     LAYER("dense", name_, NUMBER("units", units_), STRING("activation", activation_), ##__VA_ARGS__)
+
+/* A network with its initial weights; compiled, unless optimizer is NULL. */
+static inline lam_net *new_net(const lam_layer_spec *specs, int n, lam_shape in, const lam_spec *optimizer, const lam_spec *loss)
+{
+    lam_error err;
+    lam_net *net = NULL;
+    CHECK_OK(lam_net_new(&net, specs, n, &in, &err));
+    CHECK_OK(lam_net_initialize(net, 7, &err));
+    if (optimizer)
+        CHECK_OK(lam_net_compile(net, optimizer, loss, false, &err));
+    return net;
+}
 
 #endif

@@ -46,17 +46,12 @@ static long starve(work_fn work, void *context, whole_fn whole)
 /* Words, their mask, a recurrent layer that heeds it and one output for every step. */
 static lam_net *words_net(void)
 {
-    lam_net *net = NULL;
     lam_layer_spec specs[] = {
         LAYER("embedding", "a", NUMBER("input_dim", 9), NUMBER("output_dim", 4), NUMBER("mask_zero", 1)),
         LAYER("lstm", "b", NUMBER("units", 3), NUMBER("return_sequences", 1)),
         DENSE("c", 1, "sigmoid")};
     lam_spec loss = {"binary_crossentropy", {0}}, o = {"adam", {0}};
-    lam_shape in = lam_shape_1(6);
-    CHECK_OK(lam_net_new(&net, specs, 3, &in, &err));
-    CHECK_OK(lam_net_initialize(net, 3, &err));
-    CHECK_OK(lam_net_compile(net, &o, &loss, false, &err));
-    return net;
+    return new_net(specs, 3, lam_shape_1(6), &o, &loss);
 }
 
 static lam_data *words(size_t n)
@@ -73,14 +68,9 @@ static lam_data *words(size_t n)
 
 static lam_net *dense_net(const char *optimizer)
 {
-    lam_net *net = NULL;
     lam_layer_spec specs[] = {DENSE("a", 4, "relu"), DENSE("b", 2, "linear")};
     lam_spec loss = {"mean_squared_error", {0}}, o = {optimizer, {0}};
-    lam_shape in = lam_shape_1(5);
-    CHECK_OK(lam_net_new(&net, specs, 2, &in, &err));
-    CHECK_OK(lam_net_initialize(net, 3, &err));
-    CHECK_OK(lam_net_compile(net, &o, &loss, false, &err));
-    return net;
+    return new_net(specs, 2, lam_shape_1(5), &o, &loss);
 }
 
 static lam_data *dense_data(size_t n)

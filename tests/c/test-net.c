@@ -10,12 +10,7 @@ static lam_error err;
 
 static lam_net *make_net(const lam_layer_spec *specs, int n, size_t inputs, const lam_spec *optimizer, const lam_spec *loss)
 {
-    lam_net *net = NULL;
-    lam_shape in = lam_shape_1(inputs);
-    CHECK_OK(lam_net_new(&net, specs, n, &in, &err));
-    CHECK_OK(lam_net_initialize(net, 7, &err));
-    CHECK_OK(lam_net_compile(net, optimizer, loss, false, &err));
-    return net;
+    return new_net(specs, n, lam_shape_1(inputs), optimizer, loss);
 }
 
 /* classes > 0: y holds class numbers; else y_d numbers in (0, 1). */
@@ -406,11 +401,7 @@ TEST(masked_steps_have_no_part_in_the_loss)
     lam_spec loss = {"mean_squared_error", {0}}, o = {"sgd", {0}};
     lam_layer_spec specs[] = {LAYER("masking", "m", NUMBER("mask_value", 0)),
                               DENSE("a", 1, "linear", NUMBER("use_bias", 0))};
-    lam_net *net = NULL;
-    lam_shape in = lam_shape_2(STEPS, FEATURES);
-    CHECK_OK(lam_net_new(&net, specs, 2, &in, &err));
-    CHECK_OK(lam_net_initialize(net, 7, &err));
-    CHECK_OK(lam_net_compile(net, &o, &loss, false, &err));
+    lam_net *net = new_net(specs, 2, lam_shape_2(STEPS, FEATURES), &o, &loss);
     lam_data *data = make_data(N, STEPS * FEATURES, STEPS, 0);
     const float *w = net->weights + net->layers[1].weight[0].offset;
     double sum = 0, slope[FEATURES] = {0}, count = 0;

@@ -8,14 +8,6 @@ enum { ROWS = 1003, FEW = 17 };
 
 static lam_error err;
 
-static lam_net *new_net(const lam_layer_spec *specs, int n, lam_shape in)
-{
-    lam_net *net = NULL;
-    CHECK_OK(lam_net_new(&net, specs, n, &in, &err));
-    CHECK_OK(lam_net_initialize(net, 7, &err));
-    return net;
-}
-
 static lam_net *sequence_net(bool frozen)
 {
     lam_layer_spec specs[] = {
@@ -27,7 +19,7 @@ static lam_net *sequence_net(bool frozen)
         DENSE("c", 5, "tanh"),
     };
     specs[0].trainable = !frozen;
-    return new_net(specs, 6, lam_shape_2(64, 8));
+    return new_net(specs, 6, lam_shape_2(64, 8), NULL, NULL);
 }
 
 /* Convolution, then a maximum that takes over the rectifier's slope. */
@@ -44,7 +36,7 @@ static lam_net *picture_net(bool frozen)
         LAYER("max_pooling_2d", "max2", NUMBER("pool_size", 2, 2)),
     };
     specs[0].trainable = !frozen;
-    return new_net(specs, 7, (lam_shape){3, {12, 12, 2}});
+    return new_net(specs, 7, (lam_shape){3, {12, 12, 2}}, NULL, NULL);
 }
 
 typedef struct result {
@@ -164,7 +156,7 @@ static lam_net *normalized_net(bool frozen)
         LAYER("max_pooling_2d", "max", NUMBER("pool_size", 2, 2)),
     };
     specs[1].trainable = specs[4].trainable = !frozen;
-    return new_net(specs, 7, (lam_shape){3, {12, 12, 2}});
+    return new_net(specs, 7, (lam_shape){3, {12, 12, 2}}, NULL, NULL);
 }
 
 /* The same outputs and gradients whether the plan sees the layers on both sides of `cut` together or
@@ -222,8 +214,8 @@ TEST(a_dense_layer_takes_over_the_slope_of_a_rectifier)
     for (int units = 3; units <= 40; units += 37) {
         lam_layer_spec specs[] = {DENSE("a", units, "relu"), DENSE("b", 6, "tanh"), DENSE("c", units, "relu"),
                                   DENSE("d", 2, "linear")};
-        compare_cut(new_net(specs, 4, lam_shape_1(7)), 1);
-        compare_cut(new_net(specs, 4, lam_shape_1(7)), 3);
+        compare_cut(new_net(specs, 4, lam_shape_1(7), NULL, NULL), 1);
+        compare_cut(new_net(specs, 4, lam_shape_1(7), NULL, NULL), 3);
     }
 }
 
@@ -243,7 +235,7 @@ TEST(the_penalty_of_an_inner_layer_is_that_of_its_own_output)
         DENSE("c", 2, "linear"),
         DENSE("d", 3, "linear"),
     };
-    lam_net *net = new_net(specs, 4, lam_shape_1(3));
+    lam_net *net = new_net(specs, 4, lam_shape_1(3), NULL, NULL);
     const float x[] = {1, 2, 3, -1, 0, 2};
     lam_run run = {.rows = 2};
     for (lam_plan_kind kind = LAM_PLAN_PREDICT; kind <= LAM_PLAN_TRAIN; kind++) {

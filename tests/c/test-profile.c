@@ -14,11 +14,7 @@ static const lam_metric_list no_metrics = {0};
 static lam_net *make_net(const lam_layer_spec *specs, int n, lam_shape in)
 {
     lam_spec sgd = {"sgd", {0}}, mse = {"mean_squared_error", {0}};
-    lam_net *net = NULL;
-    CHECK_OK(lam_net_new(&net, specs, n, &in, &err));
-    CHECK_OK(lam_net_initialize(net, 7, &err));
-    CHECK_OK(lam_net_compile(net, &sgd, &mse, false, &err));
-    return net;
+    return new_net(specs, n, in, &sgd, &mse);
 }
 
 static lam_data *make_data(const lam_net *net, size_t n)
