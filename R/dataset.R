@@ -6,6 +6,7 @@
 #   read(rows)           list(x, y), list(x, y, sample_weight) or list(x) of these samples
 #   shuffle, seed        whether training takes a new order each epoch, and a seed for it (NULL: the
 #                        model's)
+#   reorder(from, key)   where there is an order of its own: what gives the samples at places of an epoch
 #   class_names, classes names and the 0-based class of every sample, where there are any
 
 new_dataset <- function(samples, batch_size, read, shuffle = FALSE, seed = NULL, class_names = NULL,
@@ -80,7 +81,7 @@ dataset_source <- function(dataset, steps, shuffle) {
   next_rows <- function() {
     at <<- at + 1
     rows <- batch_rows(dataset, at)
-    if (is.null(order)) rows else order[rows]
+    if (is.null(order)) rows else order(rows)
   }
   list(
     batches = min(steps, length(dataset)),
@@ -89,7 +90,12 @@ dataset_source <- function(dataset, steps, shuffle) {
       at <<- 0
       if (shuffle && dataset$shuffle) {
         from <- if (is.null(dataset$seed)) net_ptr(model) else dataset$seed
-        order <<- .Call(ffi_order, from, key, dataset$samples)
+        order <<- if (is.null(dataset$reorder)) {
+          places <- .Call(ffi_order, from, key, dataset$samples)
+          function(rows) places[rows]
+        } else {
+          dataset$reorder(from, key)
+        }
       }
     },
     first = function() dataset$read(1),

@@ -9,8 +9,8 @@ SLICE_SECONDS <- 0.05
 #' @param object A compiled model.
 #' @param x Inputs, samples first: a matrix, an array of up to five dimensions, a data frame of numbers, a
 #'   sparse matrix of package Matrix; texts, a character vector, for a model that begins with
-#'   [layer_text_vectorization()]; a dataset, as of [image_dataset_from_directory()]; or a function
-#'   that returns the next batch as `list(x, y)` or `list(x, y, sample_weight)` each time it is called.
+#'   [layer_text_vectorization()]; a dataset, as of [image_dataset_from_directory()] or
+#'   [dataset_from_files()]; or a function that returns the next batch as `list(x, y)` or `list(x, y, sample_weight)` each time it is called.
 #' @param y Targets: numbers, a factor, a logical vector, or a matrix with one row a sample. Classes
 #'   count from 0, as in Keras; 1 to K is accepted, with a message, where it can mean nothing else.
 #' @param ... Not used: unknown arguments are refused.

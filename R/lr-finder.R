@@ -66,7 +66,7 @@ lr_finder <- function(model, x, y = NULL, ..., from = 1e-6, to = 10, steps = 100
   feed <- undo_on_error(model, {
     copy <- copy_model(model)
     feed <- if (gives_batches(x)) {
-      batch_feed(copy, x, settings, 0, NULL, call)
+      batch_feed(copy, x, settings, 0, NULL, NULL, call)
     } else {
       array_feed(copy, x, y, 0, NULL, sample_weight, call)
     }

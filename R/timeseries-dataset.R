@@ -172,8 +172,8 @@ window_reader <- function(series, targets, starts, offsets) {
 #' What a dataset gives batch by batch, at once and in its own order: to look at it, for
 #' [fit()][fit.lamina_model] with `validation_split`, for other packages.
 #'
-#' @param dataset A dataset, as of [timeseries_dataset_from_array()] or
-#'   [image_dataset_from_directory()].
+#' @param dataset A dataset, as of [timeseries_dataset_from_array()], [image_dataset_from_directory()] or
+#'   [dataset_from_files()].
 #' @return `list(x =, y =)`, samples first; without `y` when there are no targets.
 #' @family data
 #' @family time series

@@ -89,12 +89,13 @@ SEXP ffi_ranks_send(SEXP from, SEXP bytes)
 SEXP ffi_ranks_traffic(SEXP take)
 {
     lam_ranks *ranks = get_ranks();
+    bool anew = glue_flag(take, "take");
     SEXP out = Rf_allocVector(REALSXP, 4);
     REAL(out)[0] = ranks->traffic.bytes;
     REAL(out)[1] = ranks->traffic.early;
     REAL(out)[2] = ranks->traffic.sums;
     REAL(out)[3] = ranks->traffic.seconds;
-    if (glue_flag(take, "take"))
+    if (anew)
         ranks->traffic = (lam_traffic){0};
     return out;
 }

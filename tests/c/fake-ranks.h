@@ -15,7 +15,7 @@ enum { FAKE_RANKS = 8, FAKE_SUMS = 4096 };
 typedef struct fake_sum {
     lam_number kind;
     size_t n;
-    void *x[FAKE_RANKS];
+    void *x[FAKE_RANKS]; /* NULL: a rank that has failed since */
     int arrived, from; /* from: the rank that sends; -1: a sum */
 } fake_sum;
 
@@ -34,23 +34,38 @@ typedef struct fake_rank {
     size_t begun, in_flight;
 } fake_rank;
 
+static double fake_get(const fake_sum *s, int r, size_t i)
+{
+    return s->kind == LAM_FLOATS ? ((float *)s->x[r])[i] : ((double *)s->x[r])[i];
+}
+
+static void fake_set(const fake_sum *s, int r, size_t i, double value)
+{
+    if (s->kind == LAM_FLOATS)
+        ((float *)s->x[r])[i] = (float)value;
+    else
+        ((double *)s->x[r])[i] = value;
+}
+
 static void fake_add(const fake_sum *s, int size)
 {
     for (size_t i = 0; i < s->n; i++) {
-        if (s->kind == LAM_FLOATS) {
-            float sum = 0;
-            for (int r = 0; r < size; r++)
-                sum += ((float *)s->x[r])[i];
-            for (int r = 0; r < size; r++)
-                ((float *)s->x[r])[i] = sum;
-        } else {
-            double sum = 0;
-            for (int r = 0; r < size; r++)
-                sum += ((double *)s->x[r])[i];
-            for (int r = 0; r < size; r++)
-                ((double *)s->x[r])[i] = sum;
-        }
+        double sum = 0;
+        for (int r = 0; r < size; r++)
+            sum += s->x[r] ? fake_get(s, r, i) : 0;
+        for (int r = 0; r < size; r++)
+            if (s->x[r])
+                fake_set(s, r, i, sum);
     }
+}
+
+/* A rank that fails frees what it has; nobody may touch that afterwards. */
+static lam_status fake_fail(fake_rank *me, lam_error *err)
+{
+    for (size_t k = 0; k < FAKE_SUMS; k++)
+        if (me->world->sum[k].arrived < me->world->size)
+            me->world->sum[k].x[me->ranks.rank] = NULL;
+    return lam_fail(err, LAM_ERANKS, "A wire was cut.");
 }
 
 static lam_status fake_begin(fake_rank *me, lam_number kind, int from, void *x, size_t n, lam_error *err)
@@ -58,7 +73,7 @@ static lam_status fake_begin(fake_rank *me, lam_number kind, int from, void *x, 
     fake_world *w = me->world;
     me->begun++;
     if (w->fail_at && me->begun >= w->fail_at)
-        return lam_fail(err, LAM_ERANKS, "A wire was cut.");
+        return fake_fail(me, err);
     fake_sum *s = &w->sum[me->begun % FAKE_SUMS];
     if (s->arrived == 0 || s->arrived == w->size)
         *s = (fake_sum){.kind = kind, .n = n, .from = from};
@@ -66,7 +81,7 @@ static lam_status fake_begin(fake_rank *me, lam_number kind, int from, void *x, 
     s->x[me->ranks.rank] = x;
     if (++s->arrived == w->size) {
         for (int r = 0; from >= 0 && r < w->size; r++)
-            if (r != from)
+            if (r != from && s->x[r] && s->x[from])
                 memcpy(s->x[r], s->x[from], n);
         if (from < 0)
             fake_add(s, w->size);
