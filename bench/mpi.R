@@ -3,9 +3,9 @@
 #
 #     Rscript bench/mpi.R [rounds=3] [workloads=W3,W4]
 #
-# needs lamina installed with MPI, and mpirun.  It starts itself: forms take turns in each round.  A run is 60 epochs (15) of eight
-# batches; what is shown is the best epoch of all rounds (others on the machine can only slow one down), with the median of
-# all epochs beside it.
+# needs lamina installed with MPI, and mpirun.  It starts itself: forms take turns in each round.  A run is 60 epochs of
+# 32 batches (W4: 15 of 16); what is shown is the best epoch of all rounds (others on the machine can only slow one
+# down), with the median of all epochs beside it.
 args <- commandArgs(TRUE)
 setting <- function(name, default) {
   found <- sub(paste0("^", name, "="), "", grep(paste0("^", name, "="), args, value = TRUE))
@@ -37,7 +37,8 @@ measure <- function(name, file) {
   strategy <- if (setting("alone", "no") == "no") mpi_strategy()
   w <- workloads[[name]]
   set.seed(1)
-  n <- 8 * w$batch
+  steps <- if (name == "W3") 32 else 16
+  n <- steps * w$batch
   epochs <- if (name == "W3") 60 else 15 # the convolutions take long
   x <- array(runif(n * prod(w$shape)), c(n, w$shape))
   y <- sample(w$outputs, n, TRUE) - 1
@@ -50,7 +51,6 @@ measure <- function(name, file) {
   note <- function(...) stamps <<- c(stamps, as.numeric(Sys.time()))
   stamp <- callback_lambda(on_epoch_begin = function(epoch) note(), on_epoch_end = function(epoch) note())
   suppressMessages(fit(model, x, y, batch_size = w$batch, epochs = epochs, verbose = 0, distribute = strategy, callbacks = stamp))
-  steps <- 8
   seconds <- diff(matrix(stamps, 2L))
   # beside the steps' three doubles
   traffic <- if (shared) mpi_traffic() else list(bytes = 0, waited = 0)

@@ -9,7 +9,7 @@ lamina_threads(1)
 candidates <- expand.grid(units = c(8, 16, 32, 64), penalty = c(0, 1e-3, 1e-2), dropout = c(0, 0.2))
 models <- lapply(seq_len(nrow(candidates)), function(i) {
   with(as.list(candidates[i, ]), function(formula, data) {
-    lamina(formula, data, hidden_units = units, penalty = penalty, dropout = dropout, epochs = 100, stop_iter = 100)
+    lamina(formula, data, hidden_units = units, penalty = penalty, dropout = dropout, epochs = 300, stop_iter = 300)
   })
 })
 names(models) <- sprintf("%d units, penalty %g, dropout %g", candidates$units, candidates$penalty, candidates$dropout)

@@ -132,19 +132,33 @@ SEXP ffi_loop_feed_share(SEXP ptr, SEXP data, SEXP rows, SEXP first, SEXP batch)
 
 /* ---- fingerprints: do ranks hold the same? ------------------------------------------------------ */
 
+enum { LANES = 8 };
+
+static uint64_t mix_word(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    return hash ^ hash >> 32;
+}
+
+/* Lanes, or each word would wait for the one before. */
 static uint64_t mix(uint64_t hash, const void *p, size_t bytes)
 {
     const unsigned char *at = p;
-    uint64_t word;
-    for (; p && bytes >= sizeof word; bytes -= sizeof word, at += sizeof word) {
-        memcpy(&word, at, sizeof word);
-        hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-        hash ^= hash >> 32;
+    uint64_t lane[LANES], word[LANES];
+    if (!p)
+        return mix_word(hash, bytes);
+    for (int i = 0; i < LANES; i++)
+        lane[i] = hash + (uint64_t)i;
+    for (; bytes >= sizeof word; bytes -= sizeof word, at += sizeof word) {
+        memcpy(word, at, sizeof word);
+        for (int i = 0; i < LANES; i++)
+            lane[i] = mix_word(lane[i], word[i]);
     }
-    word = bytes;
-    if (p)
-        memcpy(&word, at, bytes);
-    return (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    memset(word, 0, sizeof word);
+    memcpy(word, at, bytes);
+    for (int i = 0; i < LANES; i++)
+        hash = mix_word(mix_word(hash, lane[i]), word[i]);
+    return mix_word(hash, bytes);
 }
 
 /* As two numbers that doubles hold. */
