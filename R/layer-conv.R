@@ -32,7 +32,7 @@
 #'   of steps. 3 is usual for pictures.
 #' @param strides How far the window moves from one position to the next, down and to the right, or one
 #'   number for both. 2 halves height and width.
-#' @param padding `"valid"`, `"same"` or, in `layer_conv_1d()`, `"causal"`: see above.
+#' @param padding `"valid"`, `"same"` or, in `layer_conv_1d()`, `"causal"`: see below.
 #' @param data_format `NULL` or `"channels_last"`, which are the same: pictures are (height, width,
 #'   channels), series (steps, channels).
 #' @param dilation_rate Distance of neighbouring weights on the input: 1 for a window without gaps.

@@ -22,7 +22,7 @@
 #'   number of steps. Average pooling has no default.
 #' @param strides How far the window moves from one place to the next, one number or two; `NULL`:
 #'   by its own size, so that windows do not overlap.
-#' @param padding `"valid"` or `"same"`: see above.
+#' @param padding `"valid"` or `"same"`: see below.
 #' @param data_format `NULL` or `"channels_last"`, which are the same.
 #' @param name Name of the layer, for the printed table; `NULL`: one is made up.
 #' @return The model with the layer added, or the layer when `object` is left out.

@@ -83,11 +83,11 @@
 #' predict(model, c("the staff was lovely", "a terrible, boring hotel")) # probability of "positive"
 #'
 #' # numbers in the order of the words, in front of word vectors
-#' order <- layer_text_vectorization(output_sequence_length = 20)
-#' adapt(order, reviews$text)
+#' ids <- layer_text_vectorization(output_sequence_length = 20)
+#' adapt(ids, reviews$text)
 #' keras_model_sequential(layers = list(
-#'   order,
-#'   layer_embedding(input_dim = length(get_vocabulary(order)), output_dim = 8, mask_zero = TRUE),
+#'   ids,
+#'   layer_embedding(input_dim = length(get_vocabulary(ids)), output_dim = 8, mask_zero = TRUE),
 #'   layer_lstm(units = 8),
 #'   layer_dense(units = 1, activation = "sigmoid")
 #' ))
