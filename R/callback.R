@@ -270,9 +270,9 @@ say <- function(...) cat(sprintf(...), "\n", sep = "")
 #'   errors fall, accuracies, AUC, precision, recall, F1 and R2 rise.
 #' @param baseline Value to be beaten: the count of epochs without improvement only starts again
 #'   when a value is better than this as well. `NULL`: none.
-#' @param restore_best_weights `TRUE`: when training ends, after `patience` or after the last epoch, the model gets
-#'   the weights of its best epoch. `FALSE`: it keeps those of the last one, which are `patience` epochs past the
-#'   best.
+#' @param restore_best_weights `TRUE`: when training ends, however it ends, the model gets the weights of its best
+#'   epoch. `FALSE`: it keeps those of the last one, which is `patience` epochs past the best when training was
+#'   stopped.
 #' @param start_from_epoch Number of epochs to let pass before watching.
 #' @return A callback, an object for `fit(callbacks = )`. The history of `fit()` has the epochs that were run; after
 #'   training `$best_epoch` of the callback is the best one, and `$stopped_epoch` that in which it stopped, or 0.
@@ -292,10 +292,10 @@ say <- function(...) cat(sprintf(...), "\n", sep = "")
 #'   layer_dense(32, activation = "relu") |>
 #'   layer_dense(1)
 #' model |> compile(optimizer = optimizer_adam(0.01), loss = "mse")
-#' stop <- callback_early_stopping(patience = 5, restore_best_weights = TRUE)
-#' history <- model |> fit(x, y, epochs = 200, validation_split = 0.4, callbacks = stop, verbose = 0)
+#' stopper <- callback_early_stopping(patience = 5, restore_best_weights = TRUE)
+#' history <- model |> fit(x, y, epochs = 200, validation_split = 0.4, callbacks = stopper, verbose = 0)
 #' length(history$metrics$loss) # epochs run, of 200
-#' stop$best_epoch              # whose weights the model has
+#' stopper$best_epoch           # whose weights the model has
 #' @export
 callback_early_stopping <- function(monitor = "val_loss", min_delta = 0L, patience = 0L,
                                     verbose = 0L, mode = "auto", baseline = NULL,

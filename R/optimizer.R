@@ -146,7 +146,7 @@ check_share <- function(x, arg = arg_name(substitute(x)), call = rlang::caller_e
 #' @references
 #' H. Robbins and S. Monro, A stochastic approximation method, Annals of Mathematical Statistics 22, 1951.
 #' B. T. Polyak, Some methods of speeding up the convergence of iteration methods, 1964.
-#' Y. Nesterov, A method of solving a convex programming problem with convergence rate O(1/k^2), 1983.
+#' Y. Nesterov, A method for solving the convex programming problem with convergence rate O(1/k^2), 1983.
 #' B. T. Polyak and A. B. Juditsky, Acceleration of stochastic approximation by averaging, 1992.
 #' I. Sutskever and others, On the importance of initialization and momentum in deep learning, ICML 2013.
 #' I. Loshchilov and F. Hutter, Decoupled weight decay regularization, ICLR 2019.
@@ -251,8 +251,8 @@ adam_arguments <- function(beta_1, beta_2, epsilon, call = rlang::caller_env()) 
 #' @seealso [gradient_steps()] to follow an optimizer step by step; [lr_finder()].
 #' @family optimizers
 #' @examples
-#' # the first step is the learning rate, whether the gradient is small or large
-#' gradient_steps(optimizer_adam(learning_rate = 0.1), weights = c(1, 1), gradients = rbind(c(0.001, 1000)))
+#' # the first step is about the learning rate, whether the gradient is small or large
+#' gradient_steps(optimizer_adam(learning_rate = 0.1), weights = c(1, 1), gradients = rbind(c(0.01, 1000)))
 #'
 #' # a learning rate that falls by a tenth every 100 steps
 #' falling <- learning_rate_schedule_exponential_decay(0.01, decay_steps = 100, decay_rate = 0.9)
