@@ -196,7 +196,8 @@ loss_cosine_proximity <- loss_cosine_similarity
 #'
 #' Binary crossentropy: the negative log-likelihood of 0/1 targets \eqn{y} when \eqn{p} is the
 #' probability of 1. It goes with a last layer of sigmoid units: one for two classes, or one for each label where
-#' several may hold at once. Its minimum is the logistic regression of [glm()], whose deviance is 2 n times the loss.
+#' several may hold at once. Without hidden layers that is the logistic regression of [glm()], whose deviance is 2 n
+#' times the loss.
 #' The focal form gives less weight to samples that are classified well already.
 #'
 #' In [compile()][compile.lamina_model] the names are `"binary_crossentropy"` (or `"bce"`) and
@@ -269,8 +270,8 @@ loss_binary_focal_crossentropy <- function(y_true, y_pred, apply_class_balancing
 #' Losses for one of several classes
 #'
 #' Categorical crossentropy: the negative log-likelihood of the true class when \eqn{p_j} is the
-#' probability of class \eqn{j}. It goes with a last layer of softmax units, one for each class, and is what
-#' multinomial logistic regression minimizes. The sparse form takes class numbers, the plain one one-hot rows, which
+#' probability of class \eqn{j}. It goes with a last layer of softmax units, one for each class; without hidden
+#' layers that is multinomial logistic regression. The sparse form takes class numbers, the plain one one-hot rows, which
 #' are 1 in the column of the class and 0 elsewhere (see [to_categorical()]); the value is the same. With both,
 #' [fit()][fit.lamina_model] takes a factor as it is.
 #'
