@@ -279,8 +279,8 @@ say <- function(...) cat(sprintf(...), "\n", sep = "")
 #' @section Errors and warnings:
 #' Bad arguments raise `lamina_error_argument`; so does, during training, mode `"auto"` for a
 #' metric whose name does not tell the direction. A `monitor` that was never measured, as `"val_loss"` without
-#' validation data, does not stop anything: it gives one warning of class `lamina_warning_monitor` with the names
-#' there were.
+#' validation data, changes nothing: it gives one warning of class `lamina_warning_monitor` with the names there
+#' were.
 #' @references L. Prechelt, Early stopping - but when?, in: Neural networks: tricks of the trade, 1998.
 #' @family callbacks
 #' @seealso <https://keras.io/api/callbacks/early_stopping/>

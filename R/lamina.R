@@ -10,9 +10,10 @@
 #' [summary()][summary.lamina_fit], [plot()][plot.lamina_fit] and [tidy()][tidy.lamina_fit].
 #'
 #' @section The task:
-#' The outcome decides what the network ends in and which loss is minimised. *Numbers* (one column, or several: `cbind(a, b) ~ x`) are predicted by mean squared
-#' error; a *factor* (or logical) of two levels by one sigmoid unit, of more by a softmax, both by
-#' crossentropy; *counts* with `family = poisson()` by an exponential unit and the Poisson likelihood.
+#' The outcome decides what the network ends in and which loss is minimised. *Numbers* (one column, or several:
+#' `cbind(a, b) ~ x`) are predicted by mean squared error; a *factor* (or logical) of two levels by one sigmoid unit,
+#' of more by a softmax, both by crossentropy; *counts* with `family = poisson()` by an exponential unit and the
+#' Poisson likelihood.
 #' These are the Gaussian, binomial, multinomial and Poisson likelihoods with their usual links, so that
 #' `hidden_units = 0` is the model of [lm()], [glm()] or [nnet::multinom()], and [logLik()], [AIC()] and
 #' [deviance()] are there. `family = binomial()` takes 0 and 1 for classes. `loss` puts any other loss
@@ -33,10 +34,12 @@
 #'
 #' A fraction `validation` of the rows, drawn at random within the classes (or quarters of a numeric
 #' outcome), is held out; after `stop_iter` epochs in a row without a better loss on them training ends, and the
-#' weights of the best epoch are kept. (With fewer than 10 rows none are held out, and a warning says so.) `optimizer = "bfgs"` instead minimises the loss over all rows by R's own [optim()]
-#' (BFGS up to 2,000 weights, its limited-memory form above), as nnet does; on small data this is what wins.
-#' It holds out no rows unless asked, and `epochs` are then its iterations (the limited-memory form's evaluations).
-#' Randomness comes from R's generator alone: [set.seed()] before the call fixes everything.
+#' weights of the best epoch are kept. (With fewer than 10 rows none are held out, and a warning says so.)
+#'
+#' `optimizer = "bfgs"` instead minimises the loss over all rows by R's own [optim()] (BFGS up to 2,000 weights, its
+#' limited-memory form above), as nnet does; on small data this is what wins. It holds out no rows unless asked, and
+#' `epochs` are then its iterations (the limited-memory form's evaluations). Randomness comes from R's generator alone:
+#' [set.seed()] before the call fixes everything.
 #'
 #' @section Rows and columns:
 #' Text columns are factors; factors become indicator columns by R's contrasts, as in [lm()]. Columns of only 0 and 1 are
@@ -60,8 +63,8 @@
 #'   for each.
 #' @param dropout Share of the hidden units that is left out at random in each step of training, from 0 (none) to below
 #'   1: one for all hidden layers, or one for each. See [layer_dropout()].
-#' @param penalty,mixture Size of the penalty on the weights, at least 0 (none), and the share of its absolute part, from
-#'   0 (ridge) to 1 (lasso): see below.
+#' @param penalty,mixture Size of the penalty on the weights, at least 0 (none), and the share of its absolute part,
+#'   from 0 (ridge) to 1 (lasso): see below.
 #' @param epochs Epochs at most: 100, or 1,000 iterations for `"bfgs"`, when `NULL`.
 #' @param batch_size Number of rows that each step of training looks at.
 #' @param learn_rate Learning rate, the size of the steps; `NULL`: 0.01, or what an `optimizer_*()` object says.
@@ -90,8 +93,9 @@
 #'   predictions with fewer epochs (package parsnip's `multi_predict()`).
 #' @param verbose Progress, as for [fit()][fit.lamina_model]; `"auto"`: a bar at the console, else nothing.
 #' @return An object of class `lamina_fit`, for [predict()][predict.lamina_fit], [summary()][summary.lamina_fit],
-#'   [plot()][plot.lamina_fit], [coef()][lamina_methods], [residuals()][lamina_methods] and the like. Of its parts, `network` is the trained model for [layer_outputs()], [plot()] and
-#'   the like (train a [clone_model()] of it, not itself), `history` the history of the training, `blueprint` hardhat's.
+#'   [plot()][plot.lamina_fit], [coef()][lamina_methods], [residuals()][lamina_methods] and the like. Of its parts,
+#'   `network` is the trained model for [layer_outputs()], [plot()] and the like (train a [clone_model()] of it, not
+#'   itself), `history` the history of the training, `blueprint` hardhat's.
 #' @section Errors:
 #' `lamina_error_argument` and `lamina_error_data` name argument or column, what was expected and what was
 #' found. Ctrl-C ends training with a warning and returns what is trained so far.
