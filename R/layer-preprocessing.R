@@ -96,8 +96,8 @@ layer_normalization <- function(object, axis = -1L, mean = NULL, variance = NULL
 #' Let a layer learn from data before training
 #'
 #' Finds what a preprocessing layer needs to know, which [fit()][fit.lamina_model] does not learn. Use the training
-#' data alone: what is learned from test data makes the test too easy. For [layer_normalization()] it is the mean and the
-#' variance (the mean of the squared deviations) of each feature, in double precision; for
+#' data alone: what is learned from test data makes the test too easy. For [layer_normalization()] it is the mean and
+#' the variance (the mean of the squared deviations) of each feature, in double precision; for
 #' [layer_text_vectorization()] the vocabulary of the texts, by falling frequency (ties by falling
 #' order of their UTF-8 bytes, as Keras) up to `max_tokens`, and for `"tf_idf"` its weights. What an
 #' earlier `adapt()` found is replaced. The layer is changed in place, also when it is part of a model.

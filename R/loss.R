@@ -271,8 +271,8 @@ loss_binary_focal_crossentropy <- function(y_true, y_pred, apply_class_balancing
 #'
 #' Categorical crossentropy: the negative log-likelihood of the true class when \eqn{p_j} is the
 #' probability of class \eqn{j}. It goes with a last layer of softmax units, one for each class; without hidden
-#' layers that is multinomial logistic regression. The sparse form takes class numbers, the plain one one-hot rows, which
-#' are 1 in the column of the class and 0 elsewhere (see [to_categorical()]); the value is the same. With both,
+#' layers that is multinomial logistic regression. The sparse form takes class numbers, the plain one one-hot rows,
+#' which are 1 in the column of the class and 0 elsewhere (see [to_categorical()]); the value is the same. With both,
 #' [fit()][fit.lamina_model] takes a factor as it is.
 #'
 #' In [compile()][compile.lamina_model] the names are those of the functions without `loss_`, such as
