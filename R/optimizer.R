@@ -159,8 +159,8 @@ check_share <- function(x, arg = arg_name(substitute(x)), call = rlang::caller_e
 #' gradient_steps(sgd, weights = c(1, 2), gradients = rbind(c(0.5, -1)))
 #' # three steps with the same gradient: with momentum they become larger
 #' fast <- optimizer_sgd(learning_rate = 0.1, momentum = 0.9)
-#' cbind(plain = gradient_steps(sgd, 1, list(0.5, 0.5, 0.5)),
-#'       momentum = gradient_steps(fast, 1, list(0.5, 0.5, 0.5)))
+#' cbind(plain = gradient_steps(sgd, 1, list(0.5, 0.5, 0.5))[, 1],
+#'       momentum = gradient_steps(fast, 1, list(0.5, 0.5, 0.5))[, 1])
 #'
 #' model <- keras_model_sequential(input_shape = 1) |> layer_dense(1)
 #' model |> compile(optimizer = sgd, loss = "mse")

@@ -1,8 +1,8 @@
 #' Predictions of a model
 #'
 #' Passes samples through the network and returns what its last layer puts out: probabilities behind a
-#' sigmoid or softmax, numbers behind a layer without activation. There are no other types of
-#' prediction, as [predict.glm()] has them; [lamina()] has.
+#' sigmoid or softmax, numbers behind a layer without activation. There is no `type` to choose, as
+#' [predict.glm()] has one; [predict.lamina_fit()] has.
 #'
 #' Layers behave as in use, not as in training: nothing is dropped by [layer_dropout()]. A model that was
 #' not trained predicts with its random initial weights.

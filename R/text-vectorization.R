@@ -6,7 +6,7 @@
 #' Cuts each text into tokens, mostly words, and gives each token a number. The numbers come from a
 #' vocabulary, the list of the tokens that occur in training texts, which [adapt()] finds. First a text is
 #' standardized (lower case, no punctuation); where asked for, neighbouring tokens are joined to n-grams, such
-#' as the pairs "not good" with `ngrams = 2`.
+#' as "not good" with `ngrams = 2`.
 #'
 #' @details
 #' What comes out depends on `output_mode`:
