@@ -163,7 +163,7 @@ layer_simple_rnn <- function(object, units, activation = "tanh", use_bias = TRUE
 #' - cell `c_t = f * c_(t-1) + i * activation(z_3)`,
 #' - state and output `h_t = o * activation(c_t)`.
 #'
-#' Both start from zeros: `h_0 = c_0 = 0`. `*` multiplies number by number.
+#' State and cell start from zeros: `h_0 = c_0 = 0`. `*` multiplies number by number.
 #'
 #' @inheritParams layer_simple_rnn
 #' @param activation The activation of what is written to the cell and read from it.

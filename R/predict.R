@@ -11,10 +11,11 @@
 #' @param x Inputs, samples first, as for [fit()][fit.lamina_model]: a matrix or data frame with a row a
 #'   sample, an array; also a dataset, whose targets are left aside, or, with `steps`, a function that
 #'   returns batches. A plain vector is many samples of one number; one sample of several is a matrix of one
-#'   row. Scale `x` as the training data were, by their means and standard deviations.
+#'   row. Columns are taken in their order, names are not looked at. Scale `x` as the training data were, by
+#'   their means and standard deviations.
 #' @param ... Not used.
 #' @param batch_size Samples passed through the network at a time; when `NULL` 32, or the batch size of a
-#'   stateful model, which takes no other. It changes speed and memory, not the numbers.
+#'   stateful model (see [reset_states()]), which takes no other. It changes speed and memory, not the numbers.
 #' @param verbose,callbacks Progress (0 silent, the default, 1 a bar, 2 a line) and callbacks with
 #'   `on_predict_*` functions.
 #' @param steps Stop after so many batches; `NULL`: all samples.
@@ -22,7 +23,7 @@
 #'   columns are in the order of the factor's levels, or of the numbers 0, 1, ...; they have no names.
 #' @section Errors:
 #' `lamina_error_shape` for samples of another shape than the model's, `lamina_error_data` for inputs that
-#' are missing, infinite or no numbers. Columns are taken in their order: their names are not looked at.
+#' are missing, infinite or no numbers.
 #' @seealso [op_argmax()] to get from probabilities to classes, [confusion()] to compare these with the truth;
 #'   [predict.lamina_fit()] for fits by formula; [layer_outputs()] for the layers before the last.
 #' @family model verbs
@@ -209,7 +210,7 @@ own_activation_outputs <- function(model, x, to, training = FALSE) {
 #' @param y Targets, as for [fit()][fit.lamina_model], but classes given as numbers must count from 0 here.
 #'   Of a factor the order of the levels counts: it must be that of the factor given to `fit()`.
 #' @param batch_size Samples passed through the network at a time; when `NULL` 32, or the batch size of a
-#'   stateful model, which takes no other. Loss and metrics are those of all samples; only metrics that are
+#'   stateful model (see [reset_states()]), which takes no other. Loss and metrics are those of all samples; only metrics that are
 #'   R functions are taken by batch and averaged.
 #' @param verbose,callbacks Progress (0 silent, the default, above 0 the result is printed) and callbacks with
 #'   `on_test_*` functions.
@@ -232,13 +233,15 @@ own_activation_outputs <- function(model, x, to, training = FALSE) {
 #'
 #' # trained on 100 rows, judged by the 50 others
 #' set.seed(1)
-#' x <- scale(as.matrix(iris[1:4]))
+#' x <- as.matrix(iris[1:4])
 #' train <- sample(150, 100)
+#' known <- scale(x[train, ])
+#' new <- scale(x[-train, ], attr(known, "scaled:center"), attr(known, "scaled:scale")) # by the same means
 #' model <- keras_model_sequential(input_shape = 4) |> layer_dense(3, activation = "softmax")
 #' model |> compile(optimizer = optimizer_adam(0.05), loss = "sparse_categorical_crossentropy",
 #'                  metrics = "accuracy")
-#' model |> fit(x[train, ], iris$Species[train], epochs = 20, verbose = 0)
-#' model |> evaluate(x[-train, ], iris$Species[-train])
+#' model |> fit(known, iris$Species[train], epochs = 20, verbose = 0)
+#' model |> evaluate(new, iris$Species[-train])
 #' @export
 evaluate <- function(object, ...) UseMethod("evaluate")
 
