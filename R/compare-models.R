@@ -12,7 +12,8 @@
 #'
 #' In each fold a model is fitted again to the rows for training (the analysis rows of rsample) and to
 #' nothing else, so scaling, levels and imputation that belong to the model come from these rows. It is
-#' then handed the rows held out, in which the outcome has been overwritten with that of a row of training.
+#' then handed the rows held out, in which the outcome has been overwritten with that of a row of training,
+#' so that no model can look it up.
 #'
 #' Random numbers: folds that are asked for by number come from R's generator, as those of
 #' [rsample::vfold_cv()] do. One more draw gives each fold a seed, from which every model in the fold
@@ -59,15 +60,15 @@
 #' @param models A named list of at least two models, such as `list(line = lm, network = lamina)`; see below. The others
 #'   are compared with the first.
 #' @param folds A number of folds for cross-validation, from 2 to the number of rows, stratified by the outcome where it
-#'   is a factor; or resamples of rsample made of `data`, such as `vfold_cv(data, repeats = 5)` or `bootstraps(data)`. With as many
-#'   folds as rows each row is held out alone, and has its own `rmse` but no `rsq` or `roc_auc`. Of
-#'   `as.data.frame()`: whether to return the values of the folds.
+#'   is a factor; or resamples of rsample made of `data`, such as `vfold_cv(data, repeats = 5)` or
+#'   `bootstraps(data)`. With as many folds as rows each row is held out alone, and has its own `rmse` but no `rsq`
+#'   or `roc_auc`. Of `as.data.frame()`: whether to return the values of the folds.
 #' @param metrics Names of metrics of yardstick, or a [yardstick::metric_set()]; `NULL`: `rmse`, `mae` and
 #'   `rsq` for numbers (root of the mean squared error, mean absolute error, squared correlation), `accuracy`,
 #'   `mn_log_loss` and `roc_auc` for classes (share that is right, mean of minus the log probability of the true class,
 #'   area under the ROC curve).
 #' @param ... Not used.
-#' @param level The level of the intervals.
+#' @param level The level of the intervals, from 0 to 1.
 #' @param event_level Which of two classes is the event of metrics such as `sens` and `precision`: the `"first"`
 #'   or the `"second"` level.
 #' @param verbose What is shown meanwhile: 0 nothing, 1 a bar, 2 a line per fold, 3 one line at the end;

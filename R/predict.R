@@ -210,8 +210,8 @@ own_activation_outputs <- function(model, x, to, training = FALSE) {
 #' @param y Targets, as for [fit()][fit.lamina_model], but classes given as numbers must count from 0 here.
 #'   Of a factor the order of the levels counts: it must be that of the factor given to `fit()`.
 #' @param batch_size Samples passed through the network at a time; when `NULL` 32, or the batch size of a
-#'   stateful model (see [reset_states()]), which takes no other. Loss and metrics are those of all samples; only metrics that are
-#'   R functions are taken by batch and averaged.
+#'   stateful model (see [reset_states()]), which takes no other. Loss and metrics are those of
+#'   all samples; only metrics that are R functions are taken by batch and averaged.
 #' @param verbose,callbacks Progress (0 silent, the default, above 0 the result is printed) and callbacks with
 #'   `on_test_*` functions.
 #' @param sample_weight A number for each sample, its weight in the loss and in the metrics of
