@@ -93,7 +93,7 @@
 #'   predictions with fewer epochs (package parsnip's `multi_predict()`).
 #' @param verbose Progress, as for [fit()][fit.lamina_model]; `"auto"`: a bar at the console, else nothing.
 #' @return An object of class `lamina_fit`, for [predict()][predict.lamina_fit], [summary()][summary.lamina_fit],
-#'   [plot()][plot.lamina_fit], [coef()][lamina_methods], [residuals()][lamina_methods] and the like. Of its parts,
+#'   [plot()][plot.lamina_fit], [`coef()`][lamina_methods], [`residuals()`][lamina_methods] and the like. Of its parts,
 #'   `network` is the trained model for [layer_outputs()], [plot()] and the like (train a [clone_model()] of it, not
 #'   itself), `history` the history of the training, `blueprint` hardhat's.
 #' @section Errors:

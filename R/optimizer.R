@@ -95,10 +95,11 @@ check_share <- function(x, arg = arg_name(substitute(x)), call = rlang::caller_e
 
 #' Stochastic gradient descent
 #'
-#' An optimizer moves the weights so that the loss falls. At each step it gets the gradient \eqn{g}: the
-#' derivatives of the loss of one batch of samples, by every weight. This is the rule that all others
-#' vary (Robbins and Monro 1951): the new weight is the old weight minus the learning rate \eqn{\eta} times
-#' the gradient,
+#' An optimizer moves the weights so that the loss falls. This is the rule that all others vary: at each step the
+#' new weight is the old weight minus the learning rate times the gradient (Robbins and Monro 1951).
+#'
+#' The gradient \eqn{g} holds the derivatives of the loss of one batch of samples by every weight. With
+#' \eqn{\eta} the learning rate the step is
 #'
 #' \deqn{w \leftarrow w - \eta g.}
 #'
@@ -222,10 +223,13 @@ adam_arguments <- function(beta_1, beta_2, epsilon, call = rlang::caller_env()) 
 
 #' Adam and AdamW
 #'
-#' The usual choice. Each weight has a step size of its own: running averages of the gradient \eqn{g} and of its
-#' square are kept, and the step is about the learning rate \eqn{\eta} times the first over the root of the
-#' second, whatever the size of the gradient. The averages start at 0 and are corrected for it at step
-#' \eqn{t = 1, 2, \ldots} (Kingma and Ba 2015, in the form at the end of their section 2):
+#' The usual choice. Each weight has a step size of its own: running averages of its gradient and of the square of
+#' it are kept, and the step is the learning rate times the first over the root of the second, so that weights with
+#' small gradients move as well as those with large ones (Kingma and Ba 2015).
+#'
+#' With \eqn{g} the gradient (see [optimizer_sgd()]) and \eqn{\eta} the learning rate, the averages \eqn{m} and
+#' \eqn{v} start at 0 and are corrected for it at step \eqn{t = 1, 2, \ldots} (in the form at the end of section 2
+#' of the paper):
 #'
 #' \deqn{m \leftarrow \beta_1 m + (1 - \beta_1) g, \qquad v \leftarrow \beta_2 v + (1 - \beta_2) g^2,}
 #' \deqn{w \leftarrow w - \eta \frac{\sqrt{1 - \beta_2^t}}{1 - \beta_1^t} \frac{m}{\sqrt{v} + \epsilon}.}

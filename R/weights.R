@@ -16,7 +16,7 @@
 #' for weights of other shapes or in another number, `lamina_error_data` for weights that are missing or
 #' infinite; the model is then as it was.
 #' @seealso [summary()][print.lamina_model] for the table of layers; [save_model_weights()];
-#'   [coef()][lamina_methods] for fits of [lamina()].
+#'   [`coef()`][lamina_methods] for fits of [lamina()].
 #' @family model verbs
 #' @examples
 #' model <- keras_model_sequential(input_shape = 2) |> layer_dense(units = 1)
