@@ -250,33 +250,52 @@ say <- function(...) cat(sprintf(...), "\n", sep = "")
 
 #' Stop training when a metric no longer improves
 #'
-#' After each epoch the monitored value is compared with the best one so far. It is an improvement
-#' when it is smaller (mode `"min"`) or larger (mode `"max"`) by more than `min_delta`. After
-#' `patience` epochs without one, training ends.
+#' After each epoch (pass over the training data) the monitored value is compared with the best one so far. It is
+#' an improvement when it is smaller (mode `"min"`) or larger (mode `"max"`) by more than `min_delta`. After
+#' `patience` epochs in a row without one, training ends. So `epochs` may be generous, and the network is not trained
+#' until it overfits.
 #'
-#' The callback starts afresh with every [fit()], so one object can serve several models.
+#' By default the loss on validation data is watched, so [fit()][fit.lamina_model] must be given
+#' `validation_split` or `validation_data`. The callback starts afresh with every `fit()`, so one object can serve
+#' several models.
 #'
 #' @param monitor Name of the value to watch, as in the history: `"loss"`, `"val_loss"`,
-#'   `"val_accuracy"`, ...
-#' @param min_delta Smallest change that counts as an improvement (its absolute value is taken).
-#' @param patience Epochs without improvement after which training ends.
+#'   `"val_accuracy"`, ... `val_` stands for the validation data.
+#' @param min_delta Smallest change that counts as an improvement, in the units of the monitored value (its
+#'   absolute value is taken).
+#' @param patience Epochs in a row without improvement after which training ends. 0 does the same as 1: the
+#'   first one ends it. The loss goes up and down by chance, so 5 to 20 is usual.
 #' @param verbose 1 prints what the callback does, 0 nothing.
 #' @param mode `"min"`, `"max"` or `"auto"`, which goes by the name of the metric: losses and
 #'   errors fall, accuracies, AUC, precision, recall, F1 and R2 rise.
 #' @param baseline Value to be beaten: the count of epochs without improvement only starts again
 #'   when a value is better than this as well. `NULL`: none.
-#' @param restore_best_weights Whether the model gets the weights of its best epoch when training
-#'   ends, however it ends.
+#' @param restore_best_weights `TRUE`: when training ends, however it ends, the model gets the weights of its best
+#'   epoch. `FALSE`: it keeps those of the last one, which is `patience` epochs past the best when training was
+#'   stopped.
 #' @param start_from_epoch Number of epochs to let pass before watching.
-#' @return A callback for `fit(callbacks = )`.
+#' @return A callback, an object for `fit(callbacks = )`. The history of `fit()` has the epochs that were run; after
+#'   training `$best_epoch` of the callback is the best one, and `$stopped_epoch` that in which it stopped, or 0.
 #' @section Errors and warnings:
 #' Bad arguments raise `lamina_error_argument`; so does, during training, mode `"auto"` for a
-#' metric whose name does not tell the direction. A `monitor` that was never measured gives one
-#' warning of class `lamina_warning_monitor` with the names there were.
+#' metric whose name does not tell the direction. A `monitor` that was never measured, as `"val_loss"` without
+#' validation data, changes nothing: it gives one warning of class `lamina_warning_monitor` with the names there
+#' were.
+#' @references L. Prechelt, Early stopping - but when?, in: Neural networks: tricks of the trade, 1998.
 #' @family callbacks
 #' @seealso <https://keras.io/api/callbacks/early_stopping/>
 #' @examples
-#' callback_early_stopping(monitor = "val_loss", patience = 5, restore_best_weights = TRUE)
+#' set.seed(1)
+#' x <- matrix(rnorm(400), ncol = 10)
+#' y <- x[, 1] + rnorm(40)
+#' model <- keras_model_sequential(input_shape = 10) |>
+#'   layer_dense(32, activation = "relu") |>
+#'   layer_dense(1)
+#' model |> compile(optimizer = optimizer_adam(0.01), loss = "mse")
+#' stopper <- callback_early_stopping(patience = 5, restore_best_weights = TRUE)
+#' history <- model |> fit(x, y, epochs = 200, validation_split = 0.4, callbacks = stopper, verbose = 0)
+#' length(history$metrics$loss) # epochs run, of 200
+#' stopper$best_epoch           # whose weights the model has
 #' @export
 callback_early_stopping <- function(monitor = "val_loss", min_delta = 0L, patience = 0L,
                                     verbose = 0L, mode = "auto", baseline = NULL,

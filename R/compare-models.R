@@ -2,12 +2,18 @@
 
 #' Compare models by resampling
 #'
-#' Fits each of several models to the same folds of the data (cross-validation, the bootstrap, ...), lets
-#' it predict the rows that were held out, and measures by how much the models differ, fold by fold.
+#' Which of several models predicts new rows best? The data are cut into folds; each fold is held out once, every model
+#' is fitted to the other rows and predicts the ones held out (cross-validation; other ways of resampling, such as
+#' the bootstrap, will do). So the models are measured on rows that they have not seen, all on the same, and
+#' the differences between them are taken fold by fold.
+#'
+#' The printed table marks the best mean with a star and says of each difference to the first model whether it is
+#' `better`, `worse`, or, where the interval holds 0, `may be chance`.
 #'
 #' In each fold a model is fitted again to the rows for training (the analysis rows of rsample) and to
 #' nothing else, so scaling, levels and imputation that belong to the model come from these rows. It is
-#' then handed the rows held out, in which the outcome has been overwritten with that of a row of training.
+#' then handed the rows held out, in which the outcome has been overwritten with that of a row of training,
+#' so that no model can look it up.
 #'
 #' Random numbers: folds that are asked for by number come from R's generator, as those of
 #' [rsample::vfold_cv()] do. One more draw gives each fold a seed, from which every model in the fold
@@ -52,15 +58,18 @@
 #'   is predicted as numbers, a factor as classes; logicals and texts must be made factors. It may be a
 #'   function of columns that works row by row, such as `log(y)`; errors are then measured on that scale.
 #' @param data A data frame.
-#' @param models A named list of at least two models, see below. The others are compared with the first.
-#' @param folds A number of folds for cross-validation, stratified by the outcome where it is a factor; or
-#'   resamples of rsample made of `data`, such as `vfold_cv(data, repeats = 5)` or `bootstraps(data)`. With as many
-#'   folds as rows each row is held out alone, and has its own `rmse` but no `rsq` or `roc_auc`. Of
-#'   `as.data.frame()`: whether to return the values of the folds.
+#' @param models A named list of at least two models, such as `list(line = lm, network = lamina)`; see below. The others
+#'   are compared with the first.
+#' @param folds A number of folds for cross-validation, from 2 to the number of rows, stratified by the outcome where it
+#'   is a factor; or resamples of rsample made of `data`, such as `vfold_cv(data, repeats = 5)` or
+#'   `bootstraps(data)`. With as many folds as rows each row is held out alone, and has its own `rmse` but no `rsq`
+#'   or `roc_auc`. Of `as.data.frame()`: whether to return the values of the folds.
 #' @param metrics Names of metrics of yardstick, or a [yardstick::metric_set()]; `NULL`: `rmse`, `mae` and
-#'   `rsq` for numbers, `accuracy`, `mn_log_loss` and `roc_auc` for classes.
+#'   `rsq` for numbers (root of the mean squared error, mean absolute error, squared correlation), `accuracy`,
+#'   `mn_log_loss` and `roc_auc` for classes (share that is right, mean of minus the log probability of the true class,
+#'   area under the ROC curve).
 #' @param ... Not used.
-#' @param level The level of the intervals.
+#' @param level The level of the intervals, from 0 to 1.
 #' @param event_level Which of two classes is the event of metrics such as `sens` and `precision`: the `"first"`
 #'   or the `"second"` level.
 #' @param verbose What is shown meanwhile: 0 nothing, 1 a bar, 2 a line per fold, 3 one line at the end;
@@ -81,6 +90,7 @@
 #'   `fold`, `size` (rows for training), `stage` (`"fit"`, `"predict"`, `"prob"`, `"metric"`), `message`,
 #'   and the condition itself in the list column `error`.
 #' @section Errors and warnings:
+#' The packages rsample and yardstick must be installed.
 #' What does not fit together raises `lamina_error_argument` or `lamina_error_data` before anything is fitted.
 #' A model that fails in a fold is left out there: its value is NA, the mean is that of the other folds, and a
 #' `lamina_warning_failed` says which model, which fold and why. Warnings of models and metrics come as one
@@ -88,7 +98,8 @@
 #' are dropped.
 #' @references C. Nadeau and Y. Bengio (2003). Inference for the generalization error. *Machine Learning*
 #'   52(3), 239-281.
-#' @seealso [learning_curve()]; [plot()][plot.lamina_comparison].
+#' @seealso [learning_curve()] for one model on more and more rows; [plot()][plot.lamina_comparison];
+#'   `vignette("v11-classical-models", package = "lamina")`.
 #' @family comparing models
 #' @examplesIf all(sapply(c("rsample", "yardstick", "rpart"), requireNamespace, quietly = TRUE))
 #' set.seed(1)
@@ -101,7 +112,7 @@
 #'        network = network),
 #'   folds = 8
 #' )
-#' found
+#' found # all beside the line
 #' head(as.data.frame(found, folds = TRUE))
 #' plot(found)
 #' @export

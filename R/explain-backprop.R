@@ -11,11 +11,12 @@ BACKPROP_LIMIT <- 10000
 #' One step of backpropagation, number by number
 #'
 #' Takes a network through one step of training and keeps every number on the way: weighted sums and activations
-#' forward, the loss, the factors of the chain rule backward, the gradients, and the new weights. The model itself
-#' is left as it is.
+#' forward, the loss, the factors of the chain rule backward, the gradients, and the new weights. Printed, it is the
+#' calculation line by line, to be followed with pencil and paper. The model itself is left as it is.
 #'
-#' For a dense layer \eqn{s} with weights \eqn{w}{w}, inputs \eqn{a^{(s-1)}}{a[s-1]} and activation \eqn{f}{f} the
-#' step is (Rumelhart, Hinton and Williams 1986)
+#' Backpropagation is the chain rule, applied from the loss \eqn{L} back to the first layer. For a dense layer
+#' \eqn{s} with weights \eqn{w}{w}, biases \eqn{b}{b}, inputs \eqn{a^{(s-1)}}{a[s-1]} (what the layer before puts
+#' out), weighted sums \eqn{z}{z} and activation \eqn{f}{f} the step is (Rumelhart, Hinton and Williams 1986)
 #'
 #' \deqn{z^{(s)}_j = \sum_i a^{(s-1)}_i w^{(s)}_{i,j} + b^{(s)}_j, \quad a^{(s)} = f(z^{(s)})}{
 #'   z[j] = sum_i a_before[i] w[i, j] + b[j],  a = f(z)}
@@ -44,7 +45,8 @@ BACKPROP_LIMIT <- 10000
 #'
 #' @param model A compiled model of [layer_dense()], [layer_activation()] and its kin, and
 #'   [layer_activity_regularization()] layers, with an input of one dimension. Weights times samples may be 10,000 at most.
-#' @param x,y Inputs and targets of one or several samples, as for [train_on_batch()].
+#' @param x,y Inputs and targets of one or several samples, as for [train_on_batch()]: matrices with a row a sample
+#'   (one sample is a matrix of one row), or for `y` what the loss takes, classes counted from 0.
 #' @param object,... For methods: an explanation; no further arguments.
 #' @return An object of class `lamina_backprop` with [print()][print.lamina_backprop], `format()`, `toLatex()` and
 #'   [plot()][plot.lamina_backprop] methods; knitr prints it as formulas. Its tables, as data frames, come from
@@ -69,9 +71,10 @@ BACKPROP_LIMIT <- 10000
 #' @references
 #' Rumelhart, D. E., Hinton, G. E. and Williams, R. J. (1986). Learning representations by back-propagating errors.
 #' *Nature* 323, 533-536. \doi{10.1038/323533a0}
+#' @seealso [compute_gradients()] for the gradients of any model; `vignette("v07-backpropagation", package = "lamina")`.
 #' @family teaching
 #' @examples
-#' # 2-3-2 with weights set by hand
+#' # 2-3-2 with weights set by hand; one step of gradient descent with learning rate 0.5
 #' model <- keras_model_sequential(input_shape = 2) |>
 #'   layer_dense(3, activation = "sigmoid") |>
 #'   layer_dense(2, activation = "sigmoid")
@@ -82,7 +85,7 @@ BACKPROP_LIMIT <- 10000
 #' step <- explain_backprop(model, x = matrix(c(1, 0.5), 1), y = matrix(c(1, 0), 1))
 #' step
 #' plot(step)
-#' tidy(step)
+#' tidy(step) # a row for each weight: gradient, new weight
 #' tidy(step, "units")
 #' toLatex(step)
 #' @export

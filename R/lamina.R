@@ -5,14 +5,15 @@
 #'
 #' One call fits a network to a data frame as [lm()], [glm()] or [nnet::nnet()] fit theirs: formula, factors,
 #' missing values, weights and offsets are taken care of, predictors and a numeric outcome are standardised
-#' (and predictions brought back), training stops when held-out rows no longer gain by it, and what
+#' (and predictions brought back), training stops when rows held out for that no longer gain by it, and what
 #' comes back behaves like other fitted models: see [predict()][predict.lamina_fit],
 #' [summary()][summary.lamina_fit], [plot()][plot.lamina_fit] and [tidy()][tidy.lamina_fit].
 #'
 #' @section The task:
-#' The outcome decides. *Numbers* (one column, or several: `cbind(a, b) ~ x`) are predicted by mean squared
-#' error; a *factor* (or logical) of two levels by one sigmoid unit, of more by a softmax, both by
-#' crossentropy; *counts* with `family = poisson()` by an exponential unit and the Poisson likelihood.
+#' The outcome decides what the network ends in and which loss is minimised. *Numbers* (one column, or several:
+#' `cbind(a, b) ~ x`) are predicted by mean squared error; a *factor* (or logical) of two levels by one sigmoid unit,
+#' of more by a softmax, both by crossentropy; *counts* with `family = poisson()` by an exponential unit and the
+#' Poisson likelihood.
 #' These are the Gaussian, binomial, multinomial and Poisson likelihoods with their usual links, so that
 #' `hidden_units = 0` is the model of [lm()], [glm()] or [nnet::multinom()], and [logLik()], [AIC()] and
 #' [deviance()] are there. `family = binomial()` takes 0 and 1 for classes. `loss` puts any other loss
@@ -28,12 +29,17 @@
 #' ridge at `mixture = 0`, the lasso at 1.
 #'
 #' @section Training:
+#' Weights start at random and move step by step: each step looks at `batch_size` rows and moves the weights
+#' against the slope of their loss, the further the larger `learn_rate` is. One pass over all rows is an epoch.
+#'
 #' A fraction `validation` of the rows, drawn at random within the classes (or quarters of a numeric
-#' outcome), is held out; after `stop_iter` epochs without a better loss on them training ends, and the weights of
-#' the best epoch are kept. `optimizer = "bfgs"` instead minimises the loss over all rows by R's own [optim()]
-#' (BFGS up to 2,000 weights, its limited-memory form above), as nnet does; on small data this is what wins.
-#' It holds out no rows unless asked, and `epochs` are then its iterations (the limited-memory form's evaluations).
-#' Randomness comes from R's generator alone: [set.seed()] before the call fixes everything.
+#' outcome), is held out; after `stop_iter` epochs in a row without a better loss on them training ends, and the
+#' weights of the best epoch are kept. (With fewer than 10 rows none are held out, and a warning says so.)
+#'
+#' `optimizer = "bfgs"` instead minimises the loss over all rows by R's own [optim()] (BFGS up to 2,000 weights, its
+#' limited-memory form above), as nnet does; on small data this is what wins. It holds out no rows unless asked, and
+#' `epochs` are then its iterations (the limited-memory form's evaluations). Randomness comes from R's generator alone:
+#' [set.seed()] before the call fixes everything.
 #'
 #' @section Rows and columns:
 #' Text columns are factors; factors become indicator columns by R's contrasts, as in [lm()]. Columns of only 0 and 1 are
@@ -44,25 +50,31 @@
 #' @param x A formula, a data frame or matrix of predictors, or a recipe. After `(formula, data)`, `(x, y)` or, for a
 #'   recipe, `(x, data)` all methods take the same arguments.
 #' @param formula `outcome ~ predictors`, with everything [lm()] takes but the removal of the intercept.
-#' @param data A data frame.
+#' @param data A data frame with the variables of the formula.
 #' @param y The outcome: a vector, a factor, a matrix of numbers or a data frame of one column.
 #' @param ... Must be empty: misspelt arguments are errors.
 #' @param weights,offset,subset Numbers for the rows, and which rows to use: expressions of columns of `data`
 #'   (formula and recipe), or vectors.
 #' @param na.action [na.omit], [na.exclude] or [na.fail], or their names.
 #' @param model Whether to keep the data in the result, for [importance()], [partial()] and intervals.
-#' @param hidden_units Units of each hidden layer; 0 for none.
-#' @param activation Activation of the hidden layers: one for all, or one for each.
-#' @param dropout Rate of the dropout behind each hidden layer, or one rate for each.
-#' @param penalty,mixture Size of the penalty on the weights, and the share of its absolute part.
+#' @param hidden_units Number of units (neurons) of each hidden layer: 8 is one layer of 8, `c(32, 16)` are two; 0 for
+#'   none.
+#' @param activation Activation of the hidden layers, such as `"relu"`, `"tanh"` or `"sigmoid"`: one for all, or one
+#'   for each.
+#' @param dropout Share of the hidden units that is left out at random in each step of training, from 0 (none) to below
+#'   1: one for all hidden layers, or one for each. See [layer_dropout()].
+#' @param penalty,mixture Size of the penalty on the weights, at least 0 (none), and the share of its absolute part,
+#'   from 0 (ridge) to 1 (lasso): see below.
 #' @param epochs Epochs at most: 100, or 1,000 iterations for `"bfgs"`, when `NULL`.
-#' @param batch_size Rows a step.
-#' @param learn_rate Learning rate; `NULL`: 0.01, or what an `optimizer_*()` object says.
-#' @param optimizer `"adam"` or any other name, an `optimizer_*()` object, or `"bfgs"`.
+#' @param batch_size Number of rows that each step of training looks at.
+#' @param learn_rate Learning rate, the size of the steps; `NULL`: 0.01, or what an `optimizer_*()` object says.
+#' @param optimizer How the weights are moved: `"adam"` or any other name, an `optimizer_*()` object (see
+#'   [optimizer_adam()]), or `"bfgs"`.
 #' @param momentum Momentum of the optimizer, for `"sgd"` and `"rmsprop"`; `NULL`: what an `optimizer_*()` object
 #'   says, else none.
-#' @param validation Fraction of the rows to hold out; `NULL`: 0.2, or 0 for `"bfgs"`.
-#' @param stop_iter Epochs without improvement on the held-out rows after which training ends.
+#' @param validation Fraction of the rows to hold out, from 0 (none: training goes on for all `epochs`) to below 1;
+#'   `NULL`: 0.2, or 0 for `"bfgs"`.
+#' @param stop_iter Epochs in a row without improvement on the held-out rows after which training ends.
 #' @param class_weights Weights of the classes in training: named by level (others weigh 1), in the order
 #'   of the levels, one number for the rarest class, or `"balanced"`. Losses of held-out rows and all reported
 #'   figures are unweighted.
@@ -70,22 +82,28 @@
 #' @param loss A loss instead of that of the family: a name, a `loss_*()` object, or a function (see
 #'   [compile()][compile.lamina_model]).
 #' @param layers A list of layers that takes the place of `hidden_units`, `activation` and `dropout`.
-#' @param standardize Whether to standardise predictors and numeric outcome.
+#' @param standardize Whether to standardise predictors and numeric outcome, to mean 0 and standard deviation 1.
 #' @param start Weights to start from, a list of arrays as [get_weights()] gives, on the standardised scale.
-#' @param metrics Metrics for the history; `NULL`: accuracy for classes.
+#' @param metrics Metrics that are measured after each epoch beside the loss, for the history, such as `"mae"`; `NULL`:
+#'   accuracy for classes, none for numbers.
 #' @param callbacks Callbacks for [fit()][fit.lamina_model].
-#' @param times Networks trained on bootstrap samples along with the fit, for intervals (see
-#'   [predict()][predict.lamina_fit]).
+#' @param times Number of networks trained on bootstrap samples along with the fit, for intervals (see
+#'   [predict()][predict.lamina_fit]); 0: none, they are trained when intervals are asked for.
 #' @param keep_epochs Whether to keep the weights after each epoch that was the best so far, for
 #'   predictions with fewer epochs (package parsnip's `multi_predict()`).
 #' @param verbose Progress, as for [fit()][fit.lamina_model]; `"auto"`: a bar at the console, else nothing.
-#' @return An object of class `lamina_fit`. Of its parts, `network` is the trained model for [layer_outputs()], [plot()] and
-#'   the like (train a [clone_model()] of it, not itself), `history` the history of the training, `blueprint` hardhat's.
+#' @return An object of class `lamina_fit`, for [predict()][predict.lamina_fit], [summary()][summary.lamina_fit],
+#'   [plot()][plot.lamina_fit], [`coef()`][lamina_methods], [`residuals()`][lamina_methods] and the like. Of its parts,
+#'   `network` is the trained model for [layer_outputs()], [plot()] and the like (train a [clone_model()] of it, not
+#'   itself), `history` the history of the training, `blueprint` hardhat's.
 #' @section Errors:
 #' `lamina_error_argument` and `lamina_error_data` name argument or column, what was expected and what was
 #' found. Ctrl-C ends training with a warning and returns what is trained so far.
+#' @seealso [keras_model_sequential()] to build a network layer by layer; [compare_models()] to compare a network with
+#'   other models; [importance()] and [partial()] for what the predictors do; `vignette("lamina", package = "lamina")`.
 #' @family R models
 #' @examples
+#' # one hidden layer of 8 units; other random numbers give another fit, hence the seed
 #' set.seed(1)
 #' fit <- lamina(Species ~ ., iris, hidden_units = 8, epochs = 60)
 #' fit

@@ -1,10 +1,13 @@
 #' Batch normalization
 #'
-#' Brings each channel to mean 0 and variance 1, then lets the network choose another mean and
+#' Brings each channel to mean 0 and variance 1, then lets the network learn another mean and
 #' variance for it (Ioffe and Szegedy, "Batch normalization: accelerating deep network training by
 #' reducing internal covariate shift", 2015):
 #'
 #' `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta`
+#'
+#' A channel is a column of a matrix; behind a convolution it is what one filter gives. Each channel has its
+#' own `gamma` and `beta`, which are trained.
 #'
 #' In training, mean and variance (the mean of the squared deviations) are those of the batch, over
 #' the samples and all positions of a channel, and two moving averages follow them:
@@ -12,16 +15,16 @@
 #' `moving = momentum * moving + (1 - momentum) * batch`
 #'
 #' In `predict()` and `evaluate()` the moving averages take the place of mean and variance, so that
-#' what comes out for a sample does not depend on the other samples. They are far from the data
-#' until some hundred batches have been seen: a network that was trained briefly can do well in
-#' training and badly in `evaluate()`. A lower `momentum` shortens that.
+#' what comes out for a sample does not depend on the other samples. They start at 0 and 1: with
+#' `momentum = 0.99` these still count for 37 % after 100 batches, and for 5 % after 300. So a network that was
+#' trained briefly can do well in training and badly in `evaluate()`; a lower `momentum` shortens that.
 #'
 #' Networks with batch normalization train faster and with higher learning rates. The layer before
 #' needs no bias, since the mean is taken off again (`use_bias = FALSE`); its activation comes
 #' behind, as a [layer_activation()] of its own.
 #'
-#' Masked steps (see [layer_embedding()]) are left out of the mean and the variance of a batch, where the
-#' channels come last; they are normalized like the others.
+#' Masked steps (padding, see [layer_embedding()]) are left out of the mean and the variance of a batch, where
+#' the channels come last; they are normalized like the others.
 #'
 #' Frozen (`trainable = FALSE`), the layer uses its moving averages in training as well and leaves
 #' them alone. `compute_gradients()` and `layer_outputs()` leave them alone too.
@@ -30,9 +33,10 @@
 #' @param axis The dimension of the channels, counted from 1 with the samples as the first, or from
 #'   the end: -1, the last.
 #' @param momentum How much of the moving averages stays at each batch, from 0 to 1.
-#' @param epsilon Added to the variance, at least 0.
-#' @param center Whether there is a `beta`.
-#' @param scale Whether there is a `gamma`. A layer without activation behind can do its work.
+#' @param epsilon Added to the variance, at least 0, so that a channel that is constant is not divided by 0.
+#' @param center Whether there is a `beta`; `FALSE`: none is added.
+#' @param scale Whether there is a `gamma`; `FALSE`: nothing is multiplied, which loses nothing where a
+#'   dense layer or convolution comes next, as its weights can do the same.
 #' @param beta_initializer,gamma_initializer How these weights start: a name or an `initializer_*()`
 #'   object.
 #' @param moving_mean_initializer,moving_variance_initializer How the moving averages start.
@@ -49,6 +53,7 @@
 #' @section Errors:
 #' `lamina_error_argument` for a bad argument, `lamina_error_shape` when the input lacks dimension
 #' `axis`.
+#' @seealso [layer_normalization()], which standardizes the inputs of a network once, before training.
 #' @family normalization layers
 #' @examples
 #' model <- keras_model_sequential(input_shape = 4) |>
@@ -56,7 +61,7 @@
 #'   layer_batch_normalization() |>
 #'   layer_activation("relu") |>
 #'   layer_dense(units = 3, activation = "softmax")
-#' model
+#' model # 4 * 16 parameters of batch normalization, half of them trained
 #'
 #' # Channels leave the layer with mean 0 and variance 1 (nearly, because of epsilon):
 #' normalize <- keras_model_sequential(input_shape = 4) |> layer_batch_normalization()

@@ -1,8 +1,9 @@
 #' Convolution layers
 #'
-#' A small window of weights, the kernel, slides over a picture or a series, and at each position
-#' every filter gives one number: its weighted sum of what lies under the window. The same weights
-#' serve all positions, so a pattern is found wherever it is.
+#' For pictures and series. A small window of weights, the kernel, slides over the picture, and at each
+#' position gives one number: the weighted sum of what lies under it. Each of the `filters` has a kernel of
+#' its own and gives a picture of its own, one channel of the output. The same weights serve all positions,
+#' so a pattern is found wherever it is, and a larger picture needs no more weights.
 #'
 #' For pictures, with `s` the strides, `d` the dilation and `pad` the zeros in front:
 #'
@@ -11,50 +12,62 @@
 #'                x[p * s + i * d - pad, q * s + j * d - pad, c] * kernel[i, j, c, o])
 #' ```
 #'
-#' counted from 0, x being 0 outside the picture; for series the same with one dimension less.
-#' (The kernel is not turned round as in mathematics: a cross-correlation, as everywhere in deep
-#' learning.)
+#' counted from 0, x being 0 outside the picture; `c` is a channel of the input, `o` one of the output. For
+#' series the same with one dimension less. (The kernel is not turned round as in mathematics: a
+#' cross-correlation, as everywhere in deep learning.)
 #'
-#' Let `span = (kernel_size - 1) * dilation_rate + 1`. The output has along each dimension
+#' How large the output is depends on `padding`. Let `span = (kernel_size - 1) * dilation_rate + 1` be what
+#' the window covers. Along each dimension there are
 #'
-#' * `floor((input - span) / strides) + 1` positions with `padding = "valid"`: only where the window
-#'   lies inside;
-#' * `ceiling(input / strides)` with `"same"`: zeros around the input, an odd one behind it;
-#' * as many with `"causal"` (series only), all zeros in front: an output sees no later step.
+#' * with `"valid"`, where the window stays inside, `floor((input - span) / strides) + 1` positions: 26 for
+#'   28 pixels and a kernel of 3;
+#' * with `"same"`, where zeros are put around the input, `ceiling(input / strides)`: with `strides = 1` as
+#'   many as the input has. Of an odd number of zeros the last one stands at the end;
+#' * with `"causal"` (series only) as many as with `"same"`, but all zeros stand in front: an output sees no
+#'   later step.
 #'
 #' @inheritParams layer_dense
 #' @param filters Number of filters: the channels of the output.
 #' @param kernel_size Height and width of the window, or one number for both; for series its number
-#'   of steps.
-#' @param strides Steps from one position of the window to the next, down and to the right.
-#' @param padding `"valid"`, `"same"` or, in `layer_conv_1d()`, `"causal"`.
-#' @param data_format `NULL` or `"channels_last"`: pictures are (height, width, channels), series
-#'   (steps, channels).
+#'   of steps. 3 is usual for pictures.
+#' @param strides How far the window moves from one position to the next, down and to the right, or one
+#'   number for both. 2 halves height and width.
+#' @param padding `"valid"`, `"same"` or, in `layer_conv_1d()`, `"causal"`: see below.
+#' @param data_format `NULL` or `"channels_last"`, which are the same: pictures are (height, width,
+#'   channels), series (steps, channels).
 #' @param dilation_rate Distance of neighbouring weights on the input: 1 for a window without gaps.
 #'   Above 1 only with `strides = 1`.
 #' @param groups In how many groups the channels are split: a filter sees those of its own group
-#'   only. Must divide both the input's channels and `filters`.
+#'   only; 1: all of them. Must divide both the input's channels and `filters`.
 #' @param activation Applied to the sums: the name of an activation (`"relu"`), an `activation_*()`
 #'   function or object, or `NULL` for none (linear).
 #' @param use_bias Whether each filter has a bias.
 #' @return The model with the layer added, or the layer when `object` is left out.
 #'
-#' Input: (height, width, channels) for `layer_conv_2d()`, (steps, channels) for `layer_conv_1d()`;
-#' a grey picture has one channel. Output: the same with `filters` as the channels. Weights:
+#' Input: (height, width, channels) for `layer_conv_2d()`, (steps, channels) for `layer_conv_1d()`, so that
+#' data are an array of (samples, height, width, channels) or (samples, steps, channels). A grey picture has
+#' one channel, which the data may leave out. Output: the same with `filters` as the channels. Weights:
 #' `kernel`, (height, width, channels / groups, filters) or (steps, channels / groups, filters), and
 #' `bias` (filters).
 #' @section Errors:
 #' `lamina_error_argument` for a bad argument; `lamina_error_shape` for an input without channels,
 #' for a window larger than the input with `padding = "valid"`, or for channels that `groups` does
 #' not divide. The model is then as it was.
+#' @references
+#' Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, Gradient-based learning applied to document recognition,
+#' Proceedings of the IEEE 86, 1998. On sizes: V. Dumoulin and F. Visin, A guide to convolution arithmetic
+#' for deep learning, arXiv:1603.07285, 2016.
+#' @seealso [layer_max_pooling_2d()] and [layer_flatten()], which usually follow; [plot_filters()] and
+#'   [plot_feature_maps()] to see what was learned; `vignette("v08-convolution", package = "lamina")`.
 #' @family convolution layers
 #' @examples
+#' # ten classes of grey pictures, 28 x 28
 #' model <- keras_model_sequential(input_shape = c(28, 28, 1)) |>
 #'   layer_conv_2d(filters = 8, kernel_size = 3, activation = "relu") |>
 #'   layer_conv_2d(filters = 16, kernel_size = c(3, 3), strides = 2, padding = "same") |>
 #'   layer_flatten() |>
 #'   layer_dense(units = 10, activation = "softmax")
-#' model
+#' model # first layer: 3 * 3 weights and a bias for each of 8 filters, 80 parameters
 #'
 #' # Weights set by hand: the Sobel filter answers to vertical edges.
 #' edges <- keras_model_sequential(input_shape = c(6, 6, 1)) |>
@@ -62,7 +75,7 @@
 #' sobel <- matrix(c(-1, 0, 1, -2, 0, 2, -1, 0, 1), 3, byrow = TRUE)
 #' set_weights(edges, list(array(sobel, c(3, 3, 1, 1))))
 #' picture <- matrix(rep(c(0, 0, 0, 1, 1, 1), each = 6), 6) # left half dark, right half bright
-#' predict(edges, array(picture, c(1, 6, 6, 1)))[1, , , 1]
+#' predict(edges, array(picture, c(1, 6, 6, 1)))[1, , , 1]  # 4 at the edge, 0 elsewhere
 #'
 #' # Means of three steps, of the past only.
 #' series <- keras_model_sequential(input_shape = c(8, 1)) |>

@@ -14,7 +14,8 @@
 #'   object, or a function of the shape that returns an array.
 #' @param kernel_regularizer,bias_regularizer Penalty on the weights that is added to the loss: a
 #'   `regularizer_*()` object, `"l1"`, `"l2"` or `NULL`.
-#' @param activity_regularizer Penalty on the layer's output, divided by the batch size.
+#' @param activity_regularizer Penalty on the layer's output, divided by the batch size, that is added to the
+#'   loss: a `regularizer_*()` object, `"l1"`, `"l2"` or `NULL`.
 #' @param kernel_constraint,bias_constraint What the weights must obey after each update: a
 #'   `constraint_*()` object, its name, or `NULL`.
 #' @param lora_rank,lora_alpha Not supported: must be `NULL`.

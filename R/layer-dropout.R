@@ -1,9 +1,13 @@
 #' Dropout
 #'
-#' In training, `layer_dropout()` sets each input to 0 with probability `rate` and divides the
-#' others by `1 - rate`, so that the expected value stays; in `predict()` and `evaluate()` it does
-#' nothing (Srivastava and others, "Dropout: a simple way to prevent neural networks from
-#' overfitting", 2014).
+#' A remedy for overfitting. In training, `layer_dropout()` sets each of its inputs to 0 with probability
+#' `rate` and divides the others by `1 - rate`, so that the expected value stays. Which ones is drawn
+#' anew for every sample at every step, so that no unit can rely on another one. In `predict()` and
+#' `evaluate()` the layer does nothing (Srivastava and others, "Dropout: a simple way to prevent neural
+#' networks from overfitting", 2014).
+#'
+#' It usually stands behind a hidden layer. Since only training drops anything, the loss on the training
+#' data may be higher than that on the validation data.
 #'
 #' `layer_alpha_dropout()` is for networks of `selu` units. It sets dropped inputs to
 #' `a' = -1.7581` and returns `a * x + b` with `a = ((1 - rate) * (1 + rate * a'^2))^-0.5` and
@@ -13,20 +17,33 @@
 #' What is dropped depends on R's random numbers (`set.seed()`), not on the number of threads.
 #'
 #' @inheritParams layer_dense
-#' @param rate Fraction of the inputs to drop, from 0 to 1; below 1 for `layer_alpha_dropout()`.
-#' @param noise_shape Shape of the mask of what is dropped, the samples first: each entry is that of
-#'   the input, or `NULL` or `NA` for the same, or 1, where one decision serves all along that
-#'   dimension. `list(NULL, 1, 8)` drops the same of 8 features at all time steps. `NULL`: every
-#'   number for itself.
-#' @param seed A seed for this layer alone; `NULL`: the model's.
+#' @param rate Probability that an input is dropped, from 0 to 1; below 1 for `layer_alpha_dropout()`.
+#'   0.2 to 0.5 is usual.
+#' @param noise_shape Which inputs are dropped together. `NULL`: each is dropped or kept by itself.
+#'   Else a list with an entry for the samples and one for each dimension of a sample: 1 where one decision
+#'   serves all along that dimension, otherwise the size of the input, or `NULL` or `NA` for the same. For
+#'   samples of (steps, 8), `list(NULL, 1, 8)` drops the same of the 8 features at all steps.
+#' @param seed A whole number of at least 0, a seed for this layer alone; `NULL`: the model's, which
+#'   follows `set.seed()`.
 #' @return The model with the layer added, or the layer when `object` is left out. The shape of the
-#'   output is that of the input.
+#'   output is that of the input. There are no weights.
+#' @section Errors:
+#' `lamina_error_argument` for a bad argument, `lamina_error_shape` for a `noise_shape` that does not fit the
+#' input.
+#' @seealso [regularizer_l2()] and [callback_early_stopping()], other remedies;
+#'   `vignette("v05-train-validation-test", package = "lamina")`.
 #' @family regularization layers
 #' @examples
 #' keras_model_sequential(input_shape = 4) |>
 #'   layer_dense(units = 16, activation = "relu") |>
 #'   layer_dropout(rate = 0.5) |>
 #'   layer_dense(units = 1)
+#'
+#' # what it does to ones, in training and in use
+#' set.seed(1)
+#' drop <- keras_model_sequential(input_shape = 8) |> layer_dropout(rate = 0.5)
+#' layer_outputs(drop, matrix(1, 2, 8), training = TRUE) # zeros and twos
+#' predict(drop, matrix(1, 2, 8))                        # ones
 #' @export
 layer_dropout <- function(object, rate, noise_shape = NULL, seed = NULL, ...) {
   config <- list(

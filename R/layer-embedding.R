@@ -1,43 +1,57 @@
 #' Embedding: a vector for each word
 #'
-#' Turns token ids, whole numbers from 0 to `input_dim - 1`, into vectors that are learnt: row
-#' `id + 1` of the matrix of weights.
+#' Texts go into a network as numbers: each word, or other piece of text (a token), has a number of its
+#' own, its id ([layer_text_vectorization()] gives them). This layer puts a vector of `output_dim` numbers in
+#' the place of each id. The vectors are weights: training moves them to where they help. Id `i`, a whole
+#' number from 0 to `input_dim - 1`, has row `i + 1` of the matrix of weights.
 #'
-#' With `mask_zero = TRUE` id 0 is padding: the steps that have it are masked. Recurrent layers pass
+#' That is what a dense layer without bias makes of the indicator columns of a factor with `input_dim`
+#' levels, without making the columns; so it serves factors with many levels as well (Bengio and others,
+#' "A neural probabilistic language model", 2003).
+#'
+#' Samples must have the same number of ids, so short ones are filled up with 0, the padding. With
+#' `mask_zero = TRUE` these steps are masked, which means that they do not count: recurrent layers pass
 #' over masked steps, attention does not look at them, [layer_global_average_pooling_1d()] and
 #' [layer_batch_normalization()] leave them out of their means, and where a mask reaches the end of
 #' the model, loss and metrics are means over the steps that count. The output at masked steps is the
 #' vector of id 0.
 #'
 #' @inheritParams layer_dense
-#' @param input_dim Size of the vocabulary: one more than the largest id, at most 2^24.
-#' @param output_dim Length of the vectors.
+#' @param input_dim Size of the vocabulary: one more than the largest id, as ids count from 0 (padding is one of
+#'   them); at most 2^24. Behind [layer_text_vectorization()]: `length(get_vocabulary(layer))`.
+#' @param output_dim Length of the vectors, a whole number of at least 1.
 #' @param embeddings_initializer How the vectors start: a name, an `initializer_*()` object, or a
 #'   function of the shape that returns an array. `"uniform"`: between -0.05 and 0.05.
-#' @param embeddings_regularizer Penalty on the vectors that is added to the loss.
-#' @param embeddings_constraint What the vectors must obey after each update.
-#' @param mask_zero Whether id 0 is padding.
+#' @param embeddings_regularizer Penalty on the vectors that is added to the loss: a `regularizer_*()` object,
+#'   `"l1"`, `"l2"` or `NULL`.
+#' @param embeddings_constraint What the vectors must obey after each update: a `constraint_*()` object, its
+#'   name, or `NULL`.
+#' @param mask_zero Whether id 0 is padding, to be masked.
 #' @param weights The vectors to start from: a matrix of `input_dim` rows and `output_dim` columns, or
 #'   a list of it. With `trainable = FALSE` they stay as they are.
 #' @param ... Arguments of every layer: see [layer_dense()]. Further `input_length`, the number of ids
 #'   of a sample, which older scripts give in place of `input_shape`.
 #' @return The model with the layer added, or the layer when `object` is left out.
 #'
-#' Input: ids of any shape, such as (steps). Output: that shape with `output_dim` as a further last
-#' dimension. Weights: `embeddings` (input_dim, output_dim).
+#' Input: ids of any shape, mostly (steps), so that data are a matrix with a row a sample. Output: that shape
+#' with `output_dim` as a further last dimension: (steps, output_dim). Weights: `embeddings` (input_dim,
+#' output_dim).
 #' @section Errors:
 #' `lamina_error_argument` for a bad argument, `lamina_error_shape` for samples of more than three
 #' dimensions. [fit()][fit.lamina_model], [predict()][predict.lamina_model] and the like raise
 #' `lamina_error_data` for ids that are not whole numbers from 0 to `input_dim - 1`.
-#' @seealso [pad_sequences()] for samples of different lengths.
+#' @references Y. Bengio, R. Ducharme, P. Vincent and C. Jauvin, A neural probabilistic language model,
+#'   Journal of Machine Learning Research 3, 2003.
+#' @seealso [layer_text_vectorization()] and [text_tokenizer()] for ids of words; [pad_sequences()] for samples
+#'   of different lengths.
 #' @family layers on sequences
 #' @examples
-#' # word vectors, averaged over the words of each sentence
+#' # word vectors, averaged over the words of each sentence; word 1 is (1, 10), word 2 (2, 20) and so on
 #' model <- keras_model_sequential(input_shape = 4) |>
 #'   layer_embedding(input_dim = 6, output_dim = 2, mask_zero = TRUE) |>
 #'   layer_global_average_pooling_1d()
 #' set_weights(model, list(cbind(0:5, 10 * 0:5)))
-#' predict(model, rbind(c(5, 3, 0, 0), c(1, 1, 1, 5)))
+#' predict(model, rbind(c(5, 3, 0, 0), c(1, 1, 1, 5))) # 4 40 / 2 20: zeros are not counted
 #' @export
 layer_embedding <- function(object, input_dim, output_dim, embeddings_initializer = "uniform",
                             embeddings_regularizer = NULL, embeddings_constraint = NULL,

@@ -1,11 +1,13 @@
 #' Pooling: the largest number or the mean of every window
 #'
-#' A window slides over each channel of a picture, (height, width, channels), or of a series,
-#' (steps, channels), and leaves one number for each place where it stops: the largest
-#' (`layer_max_pooling_*()`) or the mean (`layer_average_pooling_*()`) of what it covers. Pictures
-#' become smaller, and a pattern that moves by a pixel still gives much the same output.
+#' Makes pictures and series smaller, mostly behind a [layer_conv_2d()]. A window slides over each channel
+#' of a picture, (height, width, channels), or of a series, (steps, channels), and leaves one number for
+#' each place where it stops: the largest (`layer_max_pooling_*()`) or the mean
+#' (`layer_average_pooling_*()`) of what it covers. A pattern that moves by a pixel then still gives much
+#' the same output. There is nothing to learn: the layer has no weights.
 #'
-#' Let `s` be the strides. Along each dimension the output has
+#' With the defaults of `layer_max_pooling_2d()` each square of 2 x 2 pixels becomes one: height and
+#' width are halved. In general, with `s` the strides, the output has along each dimension
 #'
 #' * with `padding = "valid"` `(input - pool_size) %/% s + 1` places: the window stays inside the
 #'   picture, and what is left over at the end is not looked at;
@@ -17,18 +19,22 @@
 #'
 #' @inheritParams layer_dense
 #' @param pool_size Height and width of the window, one number for both or two; for series the
-#'   number of steps.
+#'   number of steps. Average pooling has no default.
 #' @param strides How far the window moves from one place to the next, one number or two; `NULL`:
 #'   by its own size, so that windows do not overlap.
-#' @param padding `"valid"` or `"same"`.
-#' @param data_format `NULL` or `"channels_last"`.
-#' @param name Name of the layer.
-#' @return The model with the layer added, or the layer when `object` is left out. The layer has no
-#'   weights.
+#' @param padding `"valid"` or `"same"`: see below.
+#' @param data_format `NULL` or `"channels_last"`, which are the same.
+#' @param name Name of the layer, for the printed table; `NULL`: one is made up.
+#' @return The model with the layer added, or the layer when `object` is left out.
+#'
+#' Input: (height, width, channels) or (steps, channels). Output: the same with fewer rows and columns, or
+#' steps, and as many channels.
 #' @section Errors:
 #' `lamina_error_argument` for a bad argument; `lamina_error_shape` for samples that are not
 #' (height, width, channels) or (steps, channels), and for windows larger than the picture where
 #' `padding` is `"valid"`.
+#' @references On sizes: V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning,
+#'   arXiv:1603.07285, 2016.
 #' @family pooling layers
 #' @examples
 #' picture <- rbind(c(1, 2, 5, 3),
@@ -42,6 +48,11 @@
 #'
 #' mean <- keras_model_sequential(input_shape = c(4, 4, 1)) |> layer_average_pooling_2d(pool_size = 2)
 #' predict(mean, x)[1, , , 1] # 2.50 2.25 / 2.75 5.50
+#'
+#' # behind a convolution: 26 x 26 becomes 13 x 13
+#' keras_model_sequential(input_shape = c(28, 28, 1)) |>
+#'   layer_conv_2d(filters = 8, kernel_size = 3, activation = "relu") |>
+#'   layer_max_pooling_2d()
 #' @export
 layer_max_pooling_2d <- function(object, pool_size = list(2L, 2L), strides = NULL,
                                  padding = "valid", data_format = NULL, name = NULL, ...) {

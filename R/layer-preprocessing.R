@@ -44,8 +44,10 @@ check_axis <- function(axis, several = FALSE, arg = arg_name(substitute(axis)),
 
 #' Normalization by the moments of a data set
 #'
-#' Computes `(x - mean) / max(sqrt(variance), 1e-7)`, in training and in use alike, with the mean
-#' and variance of the training data. [adapt()] finds them, or they are given.
+#' Standardizes the inputs within the model, as [scale()] does before it: networks learn best from numbers of about
+#' mean 0 and variance 1. Computes `(x - mean) / max(sqrt(variance), 1e-7)`, in training and in use alike, with the
+#' mean and variance of the training data. [adapt()] finds them, or they are given. So new data are scaled as
+#' the training data were, without another thought.
 #'
 #' @inheritParams layer_dense
 #' @param axis The dimensions that have a mean and a variance for each of their positions, counted
@@ -54,6 +56,7 @@ check_axis <- function(axis, several = FALSE, arg = arg_name(substitute(axis)),
 #' @param mean,variance The moments, if known: one number, or an array of the shape of the kept
 #'   dimensions. Both or neither.
 #' @param invert `TRUE` goes back: `mean + x * max(sqrt(variance), 1e-7)`.
+#' @seealso [layer_batch_normalization()], which follows the data of each batch instead.
 #' @return The model with the layer added, or the layer when `object` is left out. The shape of the
 #'   output is that of the input. The moments are weights that training does not change.
 #' @section Errors:
@@ -64,8 +67,11 @@ check_axis <- function(axis, several = FALSE, arg = arg_name(substitute(axis)),
 #' x <- as.matrix(iris[, 1:4])
 #' normalization <- layer_normalization(input_shape = 4)
 #' adapt(normalization, x)
-#' model <- keras_model_sequential(layers = list(normalization))
-#' colMeans(predict(model, x))
+#' model <- keras_model_sequential(layers = list(normalization, layer_dense(units = 3)))
+#' model
+#'
+#' y <- layer_outputs(model, x, 1) # what the first layer gives
+#' rbind(mean = round(colMeans(y), 3), sd = round(apply(y, 2, sd), 3))
 #' @export
 layer_normalization <- function(object, axis = -1L, mean = NULL, variance = NULL, invert = FALSE,
                                 ...) {
@@ -89,8 +95,9 @@ layer_normalization <- function(object, axis = -1L, mean = NULL, variance = NULL
 
 #' Let a layer learn from data before training
 #'
-#' Finds what a preprocessing layer needs to know: for [layer_normalization()] the mean and the
-#' variance (the mean of the squared deviations) of the data, in double precision; for
+#' Finds what a preprocessing layer needs to know, which [fit()][fit.lamina_model] does not learn. Use the training
+#' data alone: what is learned from test data makes the test too easy. For [layer_normalization()] it is the mean and
+#' the variance (the mean of the squared deviations) of each feature, in double precision; for
 #' [layer_text_vectorization()] the vocabulary of the texts, by falling frequency (ties by falling
 #' order of their UTF-8 bytes, as Keras) up to `max_tokens`, and for `"tf_idf"` its weights. What an
 #' earlier `adapt()` found is replaced. The layer is changed in place, also when it is part of a model.
@@ -113,10 +120,11 @@ layer_normalization <- function(object, axis = -1L, mean = NULL, variance = NULL
 #' layer <- layer_normalization(input_shape = 2)
 #' adapt(layer, cbind(c(1, 2, 3), c(10, 20, 30)))
 #' model <- keras_model_sequential(layers = list(layer))
-#' get_weights(model)
+#' get_weights(model) # means 2 and 20, variances 2/3 and 200/3
 #'
 #' vectorize <- layer_text_vectorization()
 #' adapt(vectorize, c("to be or not to be", "that is the question"))
+#' get_vocabulary(vectorize)
 #' vectorize("to be the question")
 #' @export
 adapt <- function(object, data, ..., batch_size = NULL, steps = NULL) {

@@ -91,7 +91,8 @@ with_forget_bias <- function(config) {
 #'   each update: a `constraint_*()` object, its name, or `NULL`.
 #' @param dropout,recurrent_dropout Fraction of the inputs, and of the state that goes into the next
 #'   step, to drop in training: from 0 to below 1.
-#' @param return_sequences `TRUE`: the outputs of all steps; `FALSE`: that of the last one.
+#' @param return_sequences `TRUE`: the outputs of all steps, as another recurrent layer behind this one needs
+#'   them; `FALSE`: that of the last step.
 #' @param return_state `TRUE`: [layer_outputs()] gives a list of the output and the final states. The
 #'   next layer gets the output alone.
 #' @param go_backwards `TRUE`: goes from the last step to the first; with `return_sequences` the
@@ -99,7 +100,8 @@ with_forget_bias <- function(config) {
 #' @param stateful `TRUE`: a batch begins with the states that the one before ended with, sample by
 #'   sample: see [reset_states()].
 #' @param unroll Accepted for keras3 scripts; the result does not depend on it.
-#' @param seed A seed for this layer's dropout alone; `NULL`: the model's.
+#' @param seed A whole number, a seed for this layer's dropout alone; `NULL`: the model's, which follows
+#'   `set.seed()`.
 #' @param ... Arguments of every layer: see [layer_dense()]. Further `zero_output_for_mask` (`TRUE`: with
 #'   `return_sequences` masked steps put out zeros), and `implementation` (1 or 2), which is
 #'   accepted for scripts and has no effect.
@@ -148,16 +150,20 @@ layer_simple_rnn <- function(object, units, activation = "tanh", use_bias = TRUE
 
 #' Long short-term memory
 #'
-#' A recurrent layer with a memory cell that gates write to, keep and read, so that it can carry
-#' something over many steps (Hochreiter and Schmidhuber, "Long short-term memory", 1997; with the
-#' forget gate of Gers and others, 2000).
+#' A recurrent layer: it goes through a sequence step by step and keeps a state, `units` numbers, that sums up
+#' what it has seen. Beside the state it has a memory, the cell. Gates, numbers from 0 to 1, say how much is
+#' written to the cell, kept in it and read from it, so that it can carry something over many steps
+#' (Hochreiter and Schmidhuber, "Long short-term memory", 1997; with the forget gate of Gers and others, 2000).
 #'
-#' With `z = x_t %*% kernel + h_(t-1) %*% recurrent_kernel + bias`, in four parts of `units` numbers:
+#' At step `t`, with `x_t` the features of this step as a row, let
+#' `z = x_t %*% kernel + h_(t-1) %*% recurrent_kernel + bias`, in four parts of `units` numbers. Then
 #'
 #' - input gate `i = recurrent_activation(z_1)`, forget gate `f = recurrent_activation(z_2)`, output
 #'   gate `o = recurrent_activation(z_4)`,
 #' - cell `c_t = f * c_(t-1) + i * activation(z_3)`,
 #' - state and output `h_t = o * activation(c_t)`.
+#'
+#' State and cell start from zeros: `h_0 = c_0 = 0`. `*` multiplies number by number.
 #'
 #' @inheritParams layer_simple_rnn
 #' @param activation The activation of what is written to the cell and read from it.
@@ -167,22 +173,33 @@ layer_simple_rnn <- function(object, units, activation = "tanh", use_bias = TRUE
 #' @param use_cudnn,unroll Accepted for keras3 scripts; the result does not depend on them.
 #' @return The model with the layer added, or the layer when `object` is left out.
 #'
-#' Input: (steps, features). Output: (units), with `return_sequences` (steps, units); the final states
-#' are `h` and `c`. Weights: `kernel` (features, 4 units), `recurrent_kernel` (units, 4 units) and
-#' `bias` (4 units), each in the order i, f, c, o.
+#' Input: (steps, features), so that data are an array of (samples, steps, features); a single series has
+#' one feature, which the data may leave out. Output: (units), the state after the last step; with
+#' `return_sequences` (steps, units), which another recurrent layer needs. The final states are `h` and `c`.
+#' Weights: `kernel` (features, 4 units), `recurrent_kernel` (units, 4 units) and `bias` (4 units), each in the
+#' order i, f, c, o.
 #' @inheritSection layer_simple_rnn Dropout and masks
 #' @inheritSection layer_simple_rnn Errors
+#' @seealso [lag_matrix()] and [timeseries_dataset_from_array()], which cut a series into samples;
+#'   [layer_embedding()] for texts; `vignette("v10-sequences", package = "lamina")`.
 #' @family recurrent layers
 #' @examples
 #' # remember the first of twelve numbers
 #' set.seed(1)
-#' x <- array(runif(300 * 12, -1, 1), c(300, 12, 1))
+#' x <- array(runif(300 * 12, -1, 1), c(300, 12, 1)) # 300 samples, 12 steps, 1 feature
+#' first <- x[, 1, 1]
 #' model <- keras_model_sequential(input_shape = c(12, 1)) |>
 #'   layer_lstm(units = 8) |>
 #'   layer_dense(units = 1)
 #' model |> compile(optimizer = optimizer_adam(0.03), loss = "mse")
-#' history <- model |> fit(x, x[, 1, 1], epochs = 30, verbose = 0)
-#' tail(history$metrics$loss, 1) # of a variance of 1 / 3
+#' history <- model |> fit(x, first, epochs = 30, verbose = 0)
+#' c(mean = mean((first - mean(first))^2), lstm = tail(history$metrics$loss, 1)) # squared errors
+#'
+#' # two layers: the first one hands on its output at every step
+#' keras_model_sequential(input_shape = c(12, 1)) |>
+#'   layer_lstm(units = 8, return_sequences = TRUE) |>
+#'   layer_lstm(units = 4) |>
+#'   layer_dense(units = 1)
 #' @export
 layer_lstm <- function(object, units, activation = "tanh", recurrent_activation = "sigmoid",
                        use_bias = TRUE, kernel_initializer = "glorot_uniform",

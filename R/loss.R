@@ -68,11 +68,15 @@ loss_gradient <- function(loss, y_true, y_pred) {
 
 #' Losses for numbers
 #'
-#' How far predictions \eqn{p} are from numeric targets \eqn{y}. With arrays these functions compute
-#' the loss; without, they give an object for the `loss` argument of `compile()`, which also takes
-#' the names (`loss = "mse"`).
+#' How far predictions \eqn{p} are from numeric targets \eqn{y}: what training makes small. With arrays these
+#' functions compute the loss; without, they give an object for the `loss` argument of
+#' [compile()][compile.lamina_model], which also takes the names (`loss = "mse"`).
 #'
-#' Sums run over the \eqn{d} outputs of a sample (the last dimension); \eqn{e_j = p_j - y_j}.
+#' Squared errors are the usual choice: their minimum is the least squares of [lm()], and the mean is predicted. With
+#' absolute errors it is the median.
+#'
+#' Sums run over the \eqn{d} outputs of a sample (the last dimension), often only one; \eqn{e_j = p_j - y_j}.
+#' The loss of several samples is the mean of theirs.
 #'
 #' | function | also called | loss of one sample |
 #' |:--|:--|:--|
@@ -85,35 +89,43 @@ loss_gradient <- function(loss, y_true, y_pred) {
 #' | `loss_cosine_similarity()` | `"cosine_proximity"` | \eqn{-\frac{y \cdot p}{\|y\| \|p\|}}{-sum(y * p) / (|y| * |p|)}: \eqn{-1} when both point the same way |
 #'
 #' Squared errors punish outliers most, absolute errors least; Huber's loss and log-cosh are squared
-#' near 0 and absolute far from it.
+#' near 0 and absolute far from it. Percentages need targets away from 0, logarithms ones of at least 0.
 #'
 #' @param y_true Targets: a vector (n samples of one output), a matrix (samples in rows) or an array
 #'   of the shape of `y_pred`. Never recycled.
 #' @param y_pred Predictions: a vector, matrix or array, samples first.
-#' @param delta Where Huber's loss turns from squared to absolute.
+#' @param delta Size of the error at which Huber's loss turns from squared to absolute, in the units of the targets;
+#'   at least 0.
 #' @param axis Only `-1`, the last dimension.
 #' @param ... Nothing; an argument that lamina does not have is an error.
-#' @param reduction `"sum_over_batch_size"` or `"mean"`: the mean over the samples; `"sum"`; `"none"`
-#'   or `NULL`: one value for each sample (not for training).
-#' @param name A name, kept in the object.
+#' @param reduction What is made of the samples' losses. `"sum_over_batch_size"` or `"mean"`: their mean; `"sum"`:
+#'   their sum; `"none"` or `NULL`: nothing, one value for each sample (not for training).
+#' @param name A name, kept in the object; it has no effect.
 #' @param dtype Only `NULL` or `"float32"`.
 #'
 #' @return With arrays, a number, or with `reduction = "none"` one value for each sample (for arrays
 #'   of more than two dimensions an array with the last one gone). Without arrays, a `lamina_loss`.
-#'   A wrong argument raises `lamina_error_argument`, arrays that do not fit `lamina_error_shape`.
+#'   A wrong argument raises `lamina_error_argument`, arrays that do not fit `lamina_error_shape`. In training,
+#'   targets that a loss cannot take, such as negative ones of a logarithmic or Poisson loss, raise
+#'   `lamina_error_data`.
+#' @seealso [compile.lamina_model()], also for a loss of one's own; [metric_mean_squared_error()] for figures that are
+#'   reported and not minimized.
 #' @references Huber (1964), Robust estimation of a location parameter. The definitions are those of
 #'   Keras 3: MeanSquaredError, MeanAbsoluteError, MeanAbsolutePercentageError,
 #'   MeanSquaredLogarithmicError, Huber, LogCosh, CosineSimilarity.
 #' @family losses
 #' @examples
 #' y <- c(1, 2, 3)
-#' p <- c(1.1, 2, 5)
-#' loss_mean_squared_error(y, p)
+#' p <- c(1.1, 2, 5) # the last one is far off
+#' loss_mean_squared_error(y, p) # mean((p - y)^2)
 #' loss_mean_squared_error(y, p, reduction = "none")
 #' c(squared = loss_mean_squared_error(y, p), absolute = loss_mean_absolute_error(y, p),
 #'   huber = loss_huber(y, p, delta = 0.5), log_cosh = loss_log_cosh(y, p))
-#' loss_cosine_similarity(rbind(c(1, 0)), rbind(c(1, 1)))
-#' loss_huber(delta = 2)
+#' loss_cosine_similarity(rbind(c(1, 0)), rbind(c(1, 1))) # minus the cosine of 45 degrees
+#'
+#' # to train with
+#' model <- keras_model_sequential(input_shape = 2) |> layer_dense(1)
+#' model |> compile(optimizer = "adam", loss = loss_huber(delta = 2))
 #' @export
 loss_mean_squared_error <- function(y_true, y_pred, ..., reduction = "sum_over_batch_size",
                                     name = "mean_squared_error", dtype = NULL) {
@@ -183,8 +195,13 @@ loss_cosine_proximity <- loss_cosine_similarity
 #' Losses for two classes, or for several yes/no labels
 #'
 #' Binary crossentropy: the negative log-likelihood of 0/1 targets \eqn{y} when \eqn{p} is the
-#' probability of 1. It goes with a last layer of sigmoid units. The focal form gives easy samples
-#' less weight.
+#' probability of 1. It goes with a last layer of sigmoid units: one for two classes, or one for each label where
+#' several may hold at once. Without hidden layers that is the logistic regression of [glm()], whose deviance is 2 n
+#' times the loss.
+#' The focal form gives less weight to samples that are classified well already.
+#'
+#' In [compile()][compile.lamina_model] the names are `"binary_crossentropy"` (or `"bce"`) and
+#' `"binary_focal_crossentropy"`.
 #'
 #' For one sample with \eqn{d} outputs
 #' \deqn{-\frac1d\sum_j \left(y_j\log p_j + (1 - y_j)\log(1 - p_j)\right)}{-mean(y * log(p) + (1 - y) * log(1 - p))}
@@ -193,18 +210,21 @@ loss_cosine_proximity <- loss_cosine_similarity
 #' `apply_class_balancing` by \eqn{\alpha}{alpha} for the 1s and \eqn{1 - \alpha}{1 - alpha} for the
 #' 0s.
 #'
-#' Probabilities are first clipped to \eqn{[10^{-7}, 1 - 10^{-7}]} in single precision, so no loss is
-#' infinite. With `from_logits = TRUE` the predictions are the weighted sums \eqn{x} with
-#' \eqn{p = 1 / (1 + e^{-x})}{p = 1 / (1 + exp(-x))}, nothing is clipped and nothing overflows; when a
-#' network ends in a sigmoid, training does this by itself.
+#' In the logarithms probabilities are clipped to \eqn{[10^{-7}, 1 - 10^{-7}]} in single precision, so no loss is
+#' infinite. With `from_logits = TRUE` the predictions are the weighted sums \eqn{x} (the linear predictor, log odds)
+#' with \eqn{p = 1 / (1 + e^{-x})}{p = 1 / (1 + exp(-x))}, nothing is clipped and nothing overflows; when a
+#' network ends in a sigmoid, training does this by itself (not for the focal form).
 #'
 #' @inheritParams loss_mean_squared_error
 #' @param y_true Targets, 0 or 1 (or probabilities); a logical, a two-level factor and a vector for
 #'   one output will do.
 #' @param y_pred Predicted probabilities, or weighted sums with `from_logits = TRUE`.
-#' @param from_logits Are the predictions weighted sums instead of probabilities?
-#' @param label_smoothing A number \eqn{s} from 0 to 1: targets become \eqn{y (1 - s) + s / 2}.
-#' @param apply_class_balancing,alpha Weigh the classes with `alpha` and `1 - alpha`?
+#' @param from_logits Whether the predictions are weighted sums (of a last layer without activation) instead of
+#'   probabilities.
+#' @param label_smoothing A number \eqn{s} from 0 to 1: targets become \eqn{y (1 - s) + s / 2}, so that the network
+#'   is not pushed to probabilities of 0 and 1.
+#' @param apply_class_balancing,alpha Whether to weigh the 1s with `alpha`, a number from 0 to 1, and the 0s with
+#'   `1 - alpha`.
 #' @param gamma How much less easy samples count; 0 gives the plain crossentropy.
 #' @inherit loss_mean_squared_error return
 #' @references Lin, Goyal, Girshick, He and Dollar (2017), Focal loss for dense object detection.
@@ -214,8 +234,8 @@ loss_cosine_proximity <- loss_cosine_similarity
 #' y <- c(1, 0, 1)
 #' p <- c(0.9, 0.2, 0.6)
 #' loss_binary_crossentropy(y, p)
-#' -mean(y * log(p) + (1 - y) * log(1 - p))
-#' loss_binary_crossentropy(y, qlogis(p), from_logits = TRUE)
+#' -mean(y * log(p) + (1 - y) * log(1 - p)) # the same
+#' loss_binary_crossentropy(y, qlogis(p), from_logits = TRUE) # and from log odds
 #' loss_binary_crossentropy(y, p, label_smoothing = 0.1)
 #' loss_binary_focal_crossentropy(y, p, gamma = 2)
 #' @export
@@ -250,9 +270,13 @@ loss_binary_focal_crossentropy <- function(y_true, y_pred, apply_class_balancing
 #' Losses for one of several classes
 #'
 #' Categorical crossentropy: the negative log-likelihood of the true class when \eqn{p_j} is the
-#' probability of class \eqn{j}. It goes with a last layer of softmax units, one for each class.
-#' The sparse form takes class numbers, the plain one one-hot rows (see `to_categorical()`); the value
-#' is the same.
+#' probability of class \eqn{j}. It goes with a last layer of softmax units, one for each class; without hidden
+#' layers that is multinomial logistic regression. The sparse form takes class numbers, the plain one one-hot rows,
+#' which are 1 in the column of the class and 0 elsewhere (see [to_categorical()]); the value is the same. With both,
+#' [fit()][fit.lamina_model] takes a factor as it is.
+#'
+#' In [compile()][compile.lamina_model] the names are those of the functions without `loss_`, such as
+#' `"sparse_categorical_crossentropy"`.
 #'
 #' For one sample
 #' \deqn{-\sum_j y_j\log q_j \qquad\mbox{or}\qquad -\log q_y}{-sum(y * log(q)) or -log(q[y])}
@@ -272,17 +296,17 @@ loss_binary_focal_crossentropy <- function(y_true, y_pred, apply_class_balancing
 #'   \eqn{y (1 - s) + s / d}.
 #' @param ignore_class A class number whose samples do not count, or `NULL`. The mean is then over
 #'   the others.
-#' @param alpha A factor on all of the focal loss.
+#' @param alpha A factor on all of the focal loss, at least 0.
 #' @return As [loss_mean_squared_error()]. A class number outside \eqn{0, ..., d - 1} raises
 #'   `lamina_error_data`.
 #' @references Lin, Goyal, Girshick, He and Dollar (2017), Focal loss for dense object detection.
 #'   Keras 3: CategoricalCrossentropy, SparseCategoricalCrossentropy, CategoricalFocalCrossentropy.
 #' @family losses
 #' @examples
-#' p <- rbind(c(0.7, 0.2, 0.1), c(0.1, 0.3, 0.6))
-#' loss_sparse_categorical_crossentropy(c(0, 2), p)
+#' p <- rbind(c(0.7, 0.2, 0.1), c(0.1, 0.3, 0.6)) # two samples, three classes
+#' loss_sparse_categorical_crossentropy(c(0, 2), p) # the first and the third class are right
 #' loss_categorical_crossentropy(rbind(c(1, 0, 0), c(0, 0, 1)), p)
-#' -mean(log(c(0.7, 0.6)))
+#' -mean(log(c(0.7, 0.6))) # all three the same
 #' loss_sparse_categorical_crossentropy(c(0, 2), log(p), from_logits = TRUE)
 #' loss_categorical_focal_crossentropy(rbind(c(1, 0, 0), c(0, 0, 1)), p)
 #' @export
@@ -334,7 +358,9 @@ loss_categorical_focal_crossentropy <- function(y_true, y_pred, alpha = 0.25, ga
 #'
 #' `loss_kl_divergence()`: how much a distribution \eqn{p} loses against the true one \eqn{y}.
 #' `loss_poisson()`: the negative log-likelihood of counts \eqn{y} with predicted means \eqn{p}, up to
-#' a term without \eqn{p}; goes with a last layer of `"exponential"` or `"softplus"` units.
+#' a term without \eqn{p}, as in [glm()] with `family = poisson`; goes with a last layer of `"exponential"` (its
+#' log link) or `"softplus"` units. The names for [compile()][compile.lamina_model] are `"kl_divergence"` (or
+#' `"kld"`) and `"poisson"`.
 #'
 #' For one sample
 #' \deqn{\sum_j y_j\log\frac{y_j}{p_j}}{sum(y * log(y / p))}
@@ -351,6 +377,7 @@ loss_categorical_focal_crossentropy <- function(y_true, y_pred, alpha = 0.25, ga
 #' @examples
 #' loss_kl_divergence(rbind(c(0.5, 0.5)), rbind(c(0.9, 0.1)))
 #' loss_poisson(c(2, 0, 1), c(1.5, 0.2, 1))
+#' -mean(dpois(c(2, 0, 1), c(1.5, 0.2, 1), log = TRUE) + lfactorial(c(2, 0, 1))) # the same
 #' @export
 loss_kl_divergence <- function(y_true, y_pred, ..., reduction = "sum_over_batch_size",
                                name = "kl_divergence", dtype = NULL) {
@@ -371,7 +398,10 @@ loss_poisson <- function(y_true, y_pred, ..., reduction = "sum_over_batch_size",
 #' Hinge losses
 #'
 #' The losses of support vector machines: 0 once a prediction is on the right side by a margin of 1.
-#' They go with a last layer without activation.
+#' They go with a last layer without activation, of one unit for two classes and of one for each class for
+#' `loss_categorical_hinge()`. The network then gives scores, not probabilities: above 0 stands for label 1, the
+#' largest score for the class. The names for [compile()][compile.lamina_model] are those of the functions without
+#' `loss_`.
 #'
 #' For one sample, with labels \eqn{-1} and \eqn{1},
 #' \deqn{\frac1d\sum_j \max(0, 1 - y_j p_j)}{mean(max(0, 1 - y * p))}
@@ -382,11 +412,12 @@ loss_poisson <- function(y_true, y_pred, ..., reduction = "sum_over_batch_size",
 #'
 #' @inheritParams loss_mean_squared_error
 #' @inherit loss_mean_squared_error return
-#' @references Keras 3: Hinge, SquaredHinge, CategoricalHinge.
+#' @references C. Cortes and V. Vapnik, Support-vector networks, Machine Learning 20, 1995. Keras 3: Hinge,
+#'   SquaredHinge, CategoricalHinge.
 #' @family losses
 #' @examples
-#' loss_hinge(c(-1, 1), c(-0.5, 0.2))
-#' loss_hinge(c(0, 1), c(-0.5, 0.2))
+#' loss_hinge(c(-1, 1), c(-0.5, 0.2)) # both are on the right side, by less than 1
+#' loss_hinge(c(0, 1), c(-0.5, 0.2))  # the same with labels 0 and 1
 #' loss_squared_hinge(c(-1, 1), c(-0.5, 0.2))
 #' loss_categorical_hinge(rbind(c(0, 1, 0)), rbind(c(0.5, 0.8, 0.1)))
 #' @export

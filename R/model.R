@@ -11,36 +11,56 @@
 
 #' A sequential model
 #'
-#' Layers in a row. The model is changed in place: `model |> layer_dense(8)` adds a layer to `model`
-#' whether or not the result is assigned, and [compile()][compile.lamina_model],
-#' [fit()][fit.lamina_model] and [set_weights()] do likewise. Shapes are worked out as soon as an
-#' input shape is known, otherwise at the first batch of data.
+#' A network whose layers follow one another: each takes what the one before puts out. It begins empty.
+#' [layer_dense()] and the other `layer_*()` functions add layers, [compile()][compile.lamina_model] says
+#' what is to be minimized and how, [fit()][fit.lamina_model] trains, and
+#' [predict()][predict.lamina_model] uses what was learned.
 #'
-#' @param input_shape Shape of one sample, without the number of samples: `8`, `c(28, 28, 1)` or
-#'   `list(5, 3)`. May be left out, or be given to the first layer. A list of layers is taken for
+#' Unlike most objects in R a model is changed in place: `model |> layer_dense(8)` adds a layer to `model`
+#' whether or not the result is assigned, and `compile()`, `fit()` and [set_weights()] do likewise. So
+#' `other <- model` is a second name for the same model; [clone_model()] makes a new one.
+#'
+#' Shapes are worked out as soon as an input shape is known, otherwise at the first batch of data.
+#' Initial weights are random numbers. They are drawn from R's generator when they are first needed, so
+#' call [set.seed()] before building the model.
+#'
+#' @param input_shape Shape of one sample, without the number of samples: `8` for a matrix of 8 columns,
+#'   `c(28, 28, 1)` for pictures (height, width, channels), `list(5, 3)` for series of 5 steps with 3
+#'   numbers each. May be left out, or be given to the first layer. A list of layers is taken for
 #'   `layers`.
-#' @param name Name of the model; `"sequential"` when `NULL`.
+#' @param name Name of the model, for the printed table; `"sequential"` when `NULL`.
 #' @param ... Not used: further arguments of keras3 are refused.
 #' @param input_dtype,input_batch_size,input_sparse,input_ragged,input_batch_shape,input_name,input_tensor,input_optional
 #'   For scripts written for keras3: `input_batch_shape` gives the batch size, which stateful layers
 #'   need (see [reset_states()]), and the shape of the input; `input_batch_size` the batch size alone.
 #'   A name and a type are accepted and have no effect; the others must be left at their defaults.
-#' @param trainable `FALSE` freezes every layer.
-#' @param layers A list (or [c()]) of layers.
-#' @return An object of class `lamina_sequential`, an environment.
+#' @param trainable `FALSE` freezes the layers in `layers`: training leaves their weights alone. Layers
+#'   that are added later are trained; [freeze_weights()] freezes them.
+#' @param layers A list (or [c()]) of layers, the way to build a model without the pipe.
+#' @return An object of class `lamina_sequential`, an environment. Printed, it shows the table of its
+#'   layers (see [summary()][print.lamina_model]); `model$layers` is the list of them.
+#' @section Errors:
+#' `lamina_error_argument` for a bad argument, or one that lamina does not have; `lamina_error_shape` for a
+#' layer that cannot take what the layer before puts out; `lamina_error_state` for a layer that belongs to
+#' another model already. A layer that was refused is not added.
+#' @seealso [lamina()] for a network by formula and data frame; [layer_dense()], [compile.lamina_model()],
+#'   [fit.lamina_model()], [plot.lamina_model()].
 #' @family model verbs
 #' @examples
 #' # 2-3-2: two inputs, three hidden neurons, two outputs
 #' model <- keras_model_sequential(input_shape = 2) |>
 #'   layer_dense(units = 3, activation = "relu") |>
 #'   layer_dense(units = 2, activation = "softmax")
-#' model
+#' model # 2 * 3 weights + 3 biases = 9 parameters, then 3 * 2 + 2 = 8
 #'
 #' # the same as a list of layers
 #' keras_model_sequential(layers = list(
 #'   layer_dense(units = 3, activation = "relu", input_shape = 2),
 #'   layer_dense(units = 2, activation = "softmax")
 #' ))
+#'
+#' # it can compute at once, with random weights: probabilities of two classes for one sample
+#' predict(model, matrix(c(0.5, 1), nrow = 1))
 #' @export
 keras_model_sequential <- function(input_shape = NULL, name = NULL, ..., input_dtype = NULL,
                                    input_batch_size = NULL, input_sparse = NULL, input_ragged = NULL,

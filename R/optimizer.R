@@ -95,58 +95,76 @@ check_share <- function(x, arg = arg_name(substitute(x)), call = rlang::caller_e
 
 #' Stochastic gradient descent
 #'
-#' The rule that all others vary (Robbins and Monro 1951): the new weight is the old weight minus
-#' the learning rate times the gradient,
+#' An optimizer moves the weights so that the loss falls. This is the rule that all others vary: at each step the
+#' new weight is the old weight minus the learning rate times the gradient (Robbins and Monro 1951).
+#'
+#' The gradient \eqn{g} holds the derivatives of the loss of one batch of samples by every weight. With
+#' \eqn{\eta} the learning rate the step is
 #'
 #' \deqn{w \leftarrow w - \eta g.}
 #'
 #' With `momentum` \eqn{\mu > 0} (Polyak 1964) weights move by a velocity
-#' \eqn{v \leftarrow \mu v - \eta g}, \eqn{w \leftarrow w + v}; with `nesterov = TRUE` (Nesterov
-#' 1983, in the form of Sutskever and others 2013)
+#' \eqn{v \leftarrow \mu v - \eta g}, \eqn{w \leftarrow w + v}, which starts at 0: steps in the same direction add
+#' up, those to and fro cancel. With `nesterov = TRUE` (Nesterov 1983, in the form of Sutskever and others 2013)
 #' \eqn{w \leftarrow w + \mu v - \eta g} with the new v.
 #'
 #' @section What all optimizers share:
 #' In this order at each step: the gradients of `gradient_accumulation_steps` batches are averaged;
 #' they are clipped; weights shrink by `weight_decay` times the learning rate (Loshchilov and Hutter
-#' 2019); the optimizer's rule; the weights' constraints; the running average of the weights, if
-#' `use_ema`. Arithmetic is in single precision.
+#' 2019), biases too; the optimizer's rule; the running average of the weights, if `use_ema`; the weights'
+#' constraints. Weights that are frozen are left alone. Arithmetic is in single precision.
+#'
+#' The object is a description: [compile()][compile.lamina_model] copies it, and what is changed in it afterwards
+#' does not reach the model.
 #'
 #' @param learning_rate The step size \eqn{\eta}: a number of at least 0, or a schedule such as
-#'   [learning_rate_schedule_cosine_decay()].
-#' @param momentum How much of the last step is kept, from 0 to 1.
+#'   [learning_rate_schedule_cosine_decay()], which changes it from step to step. Too small, training is slow;
+#'   too large, the loss jumps or becomes infinite. [lr_finder()] helps to choose.
+#' @param momentum How much of the last step is kept, from 0 to 1; 0.9 is usual.
 #' @param nesterov Whether the gradient is taken as if the momentum had been followed already. Has an
 #'   effect only with `momentum`.
 #' @param weight_decay At each step weights lose this share of themselves, times the learning rate.
 #'   `NULL`: none.
-#' @param clipnorm The gradient of each weight array is shortened to this norm where it is longer.
+#' @param clipnorm The gradient of each weight array is shortened to this norm (root of the sum of squares) where it
+#'   is longer. `NULL`, as for the next two: it is not.
 #' @param clipvalue Each number of the gradients is cut to at most this size.
 #' @param global_clipnorm All gradients together are shortened to this norm. At most one of the three
 #'   may be given.
 #' @param use_ema Whether a running average of the weights is kept and takes their place at the end
 #'   of training (Polyak and Juditsky 1992).
-#' @param ema_momentum How much of the average is kept at each step.
+#' @param ema_momentum How much of the average is kept at each step, from 0 to 1.
 #' @param ema_overwrite_frequency Every so many steps the average takes the weights' place already;
 #'   `NULL`: only at the end.
-#' @param name A name for people.
+#' @param name A label; it has no effect.
 #' @param ... Must be empty: other arguments of keras3 are an error.
-#' @param loss_scale_factor Losses and gradients are the same with and without it in lamina, which
-#'   always computes in single precision; a number above 0 or `NULL`.
+#' @param loss_scale_factor Accepted for keras3 scripts, a number above 0 or `NULL`; it has no effect, as lamina
+#'   always computes in single precision.
 #' @param gradient_accumulation_steps How many batches make one step; `NULL`: one.
-#' @return An object for `compile(optimizer = )`. `optimizer$learning_rate` and the like read and
-#'   replace its arguments.
+#' @return An object for `compile(optimizer = )`, which also takes its name, as in `"sgd"`, for the defaults.
+#'   `optimizer$learning_rate` and the like read and replace its arguments.
 #' @section Errors:
 #' An argument out of its range is a `lamina_error_argument`.
 #' @references
 #' H. Robbins and S. Monro, A stochastic approximation method, Annals of Mathematical Statistics 22, 1951.
 #' B. T. Polyak, Some methods of speeding up the convergence of iteration methods, 1964.
+#' Y. Nesterov, A method for solving the convex programming problem with convergence rate O(1/k^2), 1983.
+#' B. T. Polyak and A. B. Juditsky, Acceleration of stochastic approximation by averaging, 1992.
 #' I. Sutskever and others, On the importance of initialization and momentum in deep learning, ICML 2013.
-#' @seealso [gradient_steps()] to follow an optimizer step by step.
+#' I. Loshchilov and F. Hutter, Decoupled weight decay regularization, ICLR 2019.
+#' @seealso [gradient_steps()] to follow an optimizer step by step; [optimizer_adam()], which needs less care with the
+#'   learning rate; [callback_learning_rate_scheduler()]; `vignette("v04-training", package = "lamina")`.
 #' @family optimizers
 #' @examples
 #' sgd <- optimizer_sgd(learning_rate = 0.1)
 #' # one step: new weight = old weight - learning rate * gradient
 #' gradient_steps(sgd, weights = c(1, 2), gradients = rbind(c(0.5, -1)))
-#' optimizer_sgd(learning_rate = 0.01, momentum = 0.9, nesterov = TRUE)
+#' # three steps with the same gradient: with momentum they become larger
+#' fast <- optimizer_sgd(learning_rate = 0.1, momentum = 0.9)
+#' cbind(plain = gradient_steps(sgd, 1, list(0.5, 0.5, 0.5))[, 1],
+#'       momentum = gradient_steps(fast, 1, list(0.5, 0.5, 0.5))[, 1])
+#'
+#' model <- keras_model_sequential(input_shape = 1) |> layer_dense(1)
+#' model |> compile(optimizer = sgd, loss = "mse")
 #' @export
 optimizer_sgd <- function(learning_rate = 0.01, momentum = 0, nesterov = FALSE,
                           weight_decay = NULL, clipnorm = NULL, clipvalue = NULL,
@@ -205,19 +223,27 @@ adam_arguments <- function(beta_1, beta_2, epsilon, call = rlang::caller_env()) 
 
 #' Adam and AdamW
 #'
-#' Running averages of the gradient and of its square, corrected for their start at 0 (Kingma and
-#' Ba 2015, in the form at the end of their section 2):
+#' The usual choice. Each weight has a step size of its own: running averages of its gradient and of the square of
+#' it are kept, and the step is the learning rate times the first over the root of the second, so that weights with
+#' small gradients move as well as those with large ones (Kingma and Ba 2015).
+#'
+#' With \eqn{g} the gradient (see [optimizer_sgd()]) and \eqn{\eta} the learning rate, the averages \eqn{m} and
+#' \eqn{v} start at 0 and are corrected for it at step \eqn{t = 1, 2, \ldots} (in the form at the end of section 2
+#' of the paper):
 #'
 #' \deqn{m \leftarrow \beta_1 m + (1 - \beta_1) g, \qquad v \leftarrow \beta_2 v + (1 - \beta_2) g^2,}
 #' \deqn{w \leftarrow w - \eta \frac{\sqrt{1 - \beta_2^t}}{1 - \beta_1^t} \frac{m}{\sqrt{v} + \epsilon}.}
 #'
 #' `amsgrad = TRUE` puts the largest v so far in the place of v (Reddi, Kale and Kumar 2018).
 #' `optimizer_adam_w()` is Adam with weight decay (Loshchilov and Hutter 2019): before each step
-#' \eqn{w \leftarrow w - \eta \lambda w}.
+#' \eqn{w \leftarrow w - \eta \lambda w} with \eqn{\lambda} the `weight_decay`.
 #'
 #' @inheritParams optimizer_sgd
+#' @param learning_rate The step size \eqn{\eta}: a number of at least 0, or a schedule such as
+#'   [learning_rate_schedule_cosine_decay()]. 0.001 suits many networks; small ones on small data learn faster with
+#'   0.01.
 #' @param beta_1,beta_2 How much of the two averages is kept, from 0 to less than 1.
-#' @param epsilon Added to the root, above 0.
+#' @param epsilon Added to the root, above 0, so that nothing is divided by 0.
 #' @param amsgrad Whether the largest average square so far is used.
 #' @inherit optimizer_sgd return
 #' @inheritSection optimizer_sgd What all optimizers share
@@ -226,11 +252,16 @@ adam_arguments <- function(beta_1, beta_2, epsilon, call = rlang::caller_env()) 
 #' D. P. Kingma and J. Ba, Adam: a method for stochastic optimization, ICLR 2015.
 #' S. J. Reddi, S. Kale and S. Kumar, On the convergence of Adam and beyond, ICLR 2018.
 #' I. Loshchilov and F. Hutter, Decoupled weight decay regularization, ICLR 2019.
+#' @seealso [gradient_steps()] to follow an optimizer step by step; [lr_finder()].
 #' @family optimizers
 #' @examples
-#' adam <- optimizer_adam(learning_rate = 1e-4)
-#' adam$learning_rate
-#' optimizer_adam(learning_rate_schedule_exponential_decay(0.01, decay_steps = 100, decay_rate = 0.9))
+#' # the first step is about the learning rate, whether the gradient is small or large
+#' gradient_steps(optimizer_adam(learning_rate = 0.1), weights = c(1, 1), gradients = rbind(c(0.01, 1000)))
+#'
+#' # a learning rate that falls by a tenth every 100 steps
+#' falling <- learning_rate_schedule_exponential_decay(0.01, decay_steps = 100, decay_rate = 0.9)
+#' model <- keras_model_sequential(input_shape = 1) |> layer_dense(1)
+#' model |> compile(optimizer = optimizer_adam(falling), loss = "mse")
 #' @export
 optimizer_adam <- function(learning_rate = 0.001, beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-07,
                            amsgrad = FALSE, weight_decay = NULL, clipnorm = NULL,

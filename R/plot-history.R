@@ -2,29 +2,42 @@
 
 #' Plot a training history
 #'
-#' One panel per metric: its value in each epoch for the training and, where there are any, the
-#' validation data, with a smooth line (loess) through ten epochs and more. A dashed line marks
-#' the epoch with the best validation loss.
+#' One panel per metric: its value in each epoch (pass over the training data) for the training and, where there
+#' are any, the validation data, with a smooth line ([loess()] with `span = 0.5`) where there are ten values or more.
+#' A dashed line marks the epoch with the best validation loss.
+#'
+#' While both curves fall (of the loss; an accuracy rises), more epochs help. Where the training loss goes on
+#' falling and the validation loss rises, the network begins to learn the training data by heart: it overfits. The
+#' two are not quite comparable: the training loss of an epoch is averaged while the weights change, and
+#' with dropout at work.
 #'
 #' @param x A history, as returned by [fit()].
 #' @param y Not used.
-#' @param metrics Which metrics to plot, such as `c("loss", "accuracy")`; `NULL`: all. Their
+#' @param metrics Which metrics to plot, such as `c("loss", "accuracy")`, without `val_`; `NULL`: all. Their
 #'   validation counterparts come along.
 #' @param method `"ggplot2"`, `"base"`, or `"auto"`: ggplot2 where it is installed.
-#' @param smooth Whether to draw smooth lines.
+#' @param smooth Whether to draw smooth lines; `FALSE`: the points are joined.
 #' @param theme_bw Whether to draw ggplot2's black and white theme.
-#' @param ... Passed on to [graphics::plot()] with method `"base"`.
-#' @return With ggplot2 the plot, which prints when shown; otherwise the history, invisibly.
+#' @param ... Passed on to [graphics::plot()] with method `"base"`, such as `log = "y"`.
+#' @return With ggplot2 the plot, which prints when shown and can be added to; otherwise the history, invisibly.
 #' @section Errors:
 #' Unknown metrics and other bad arguments raise `lamina_error_argument`; a history without an epoch
 #' raises `lamina_error_state`.
+#' @seealso [fit.lamina_model()] for `validation_split`; [callback_early_stopping()], which stops where validation is
+#'   best; `vignette("v05-train-validation-test", package = "lamina")`.
 #' @family histories
 #' @examples
-#' x <- matrix(rnorm(200), ncol = 2)
-#' model <- keras_model_sequential(input_shape = 2) |> layer_dense(1)
-#' model |> compile(optimizer = "sgd", loss = "mse")
-#' history <- model |> fit(x, x[, 1], epochs = 15, validation_split = 0.2, verbose = 0)
-#' plot(history, method = "base")
+#' # 40 samples, 10 predictors of which one matters, and a network that is too large: it overfits
+#' set.seed(1)
+#' x <- matrix(rnorm(400), ncol = 10)
+#' y <- x[, 1] + rnorm(40)
+#' model <- keras_model_sequential(input_shape = 10) |>
+#'   layer_dense(32, activation = "relu") |>
+#'   layer_dense(1)
+#' model |> compile(optimizer = optimizer_adam(0.01), loss = "mse", metrics = "mae")
+#' history <- model |> fit(x, y, epochs = 40, validation_split = 0.4, verbose = 0)
+#' plot(history)
+#' plot(history, metrics = "loss", method = "base", smooth = FALSE)
 #' @importFrom rlang .data
 #' @export
 plot.lamina_history <- function(x, y, metrics = NULL, method = c("auto", "ggplot2", "base"),

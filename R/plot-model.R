@@ -9,8 +9,9 @@
 #' A stack of dense layers is drawn as a network: one column of nodes per layer, from the inputs on
 #' the left to the outputs on the right. Blue edges are positive weights, orange ones negative, the
 #' wider the larger in size (relative to the largest one drawn between the two layers); before the
-#' weights are made all edges are grey. Of long layers the first and last nodes are drawn, with
-#' dots between. Activations, dropout and the like stand under the layer they belong to.
+#' weights are made, which [fit()][fit.lamina_model] does at the latest, all edges are grey. Of long layers the
+#' first and last nodes are drawn, with dots between. Activations, dropout and the like stand under the layer
+#' they belong to.
 #'
 #' A model with convolutions or pooling is drawn as a row of volumes: each layer's output as a block as
 #' high and as deep as its maps are high and wide, and the thicker the more channels it has (on a
@@ -33,20 +34,27 @@
 #' @param style `"network"`, `"volumes"`, `"blocks"`, or `"auto"`: a network when all layers have nodes,
 #'   volumes when there are convolutions or pooling and the input shape is known, else blocks.
 #' @param bias Whether to draw the biases of a network, as an extra node above each layer.
-#' @param input_names,output_names Names to write beside the nodes of the first and last layer.
+#' @param input_names,output_names Names to write beside the nodes of the first and last layer of a network, one
+#'   for each; `NULL`: none.
 #' @param main A title.
-#' @param width,height,dpi Size of the picture in inches, and dots per inch of a `.png`.
+#' @param width,height,dpi With `to_file`: size of the picture in inches, and dots per inch of a `.png`.
 #' @return The model, invisibly.
 #' @section Errors:
 #' A bad argument raises `lamina_error_argument`, as does `style = "network"` for a model with other
-#' layers and `style = "volumes"` before the input shape is known; a model without layers raises `lamina_error_state`, a file that cannot be written
-#' `lamina_error_file`.
+#' layers and `style = "volumes"` before the input shape is known; a model without layers raises
+#' `lamina_error_state`, a file that cannot be written `lamina_error_file`.
+#' @seealso [summary()][print.lamina_model] for the same as a table; [plot_filters()] for the weights of
+#'   convolutions; [plot.lamina_history()] for the course of training.
 #' @family model verbs
 #' @examples
-#' model <- keras_model_sequential(input_shape = 2) |>
+#' # a trained network with its weights
+#' set.seed(1)
+#' model <- keras_model_sequential(input_shape = 4) |>
 #'   layer_dense(3, activation = "relu") |>
-#'   layer_dense(2, activation = "softmax")
-#' plot(model)
+#'   layer_dense(3, activation = "softmax")
+#' model |> compile(optimizer = optimizer_adam(0.05), loss = "sparse_categorical_crossentropy")
+#' model |> fit(scale(as.matrix(iris[1:4])), iris$Species, epochs = 20, verbose = 0)
+#' plot(model, input_names = names(iris)[1:4], output_names = levels(iris$Species))
 #' plot(model, style = "blocks")
 #'
 #' pictures <- keras_model_sequential(input_shape = c(28, 28, 1)) |>

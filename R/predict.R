@@ -1,20 +1,45 @@
 #' Predictions of a model
 #'
-#' @param object A model.
-#' @param x Inputs, samples first, as for [fit()][fit.lamina_model]: also a dataset, whose targets
-#'   are left aside, or, with `steps`, a function that returns batches.
+#' Passes samples through the network and returns what its last layer puts out: probabilities behind a
+#' sigmoid or softmax, numbers behind a layer without activation. There is no `type` to choose, as
+#' [predict.glm()] has one; [predict.lamina_fit()] has.
+#'
+#' Layers behave as in use, not as in training: nothing is dropped by [layer_dropout()]. A model that was
+#' not trained predicts with its random initial weights.
+#'
+#' @param object A model. It need not be compiled.
+#' @param x Inputs, samples first, as for [fit()][fit.lamina_model]: a matrix or data frame with a row a
+#'   sample, an array; also a dataset, whose targets are left aside, or, with `steps`, a function that
+#'   returns batches. A plain vector is many samples of one number; one sample of several is a matrix of one
+#'   row. Columns are taken in their order, names are not looked at. Scale `x` as the training data were, by
+#'   their means and standard deviations.
 #' @param ... Not used.
 #' @param batch_size Samples passed through the network at a time; when `NULL` 32, or the batch size of a
-#'   stateful model, which takes no other. It changes speed and memory, not the numbers.
+#'   stateful model (see [reset_states()]), which takes no other. It changes speed and memory, not the numbers.
 #' @param distribute How several processes work together: see [mpi_strategy()]; `FALSE` or `NULL`: this one alone.
 #'   `options(lamina.distribute =)` sets the default.
-#' @param verbose,callbacks Progress and `on_predict_*` hooks; silent unless asked.
-#' @param steps Stop after so many batches.
-#' @return A numeric array, samples first: for a dense output a matrix of samples x units.
+#' @param verbose,callbacks Progress (0 silent, the default, 1 a bar, 2 a line) and callbacks with
+#'   `on_predict_*` functions.
+#' @param steps Stop after so many batches; `NULL`: all samples.
+#' @return A numeric array, samples first: for a dense output a matrix of samples x units. For classes the
+#'   columns are in the order of the factor's levels, or of the numbers 0, 1, ...; they have no names.
+#' @section Errors:
+#' `lamina_error_shape` for samples of another shape than the model's, `lamina_error_data` for inputs that
+#' are missing, infinite or no numbers.
+#' @seealso [op_argmax()] to get from probabilities to classes, [confusion()] to compare these with the truth;
+#'   [predict.lamina_fit()] for fits by formula; [layer_outputs()] for the layers before the last.
 #' @family model verbs
 #' @examples
-#' model <- keras_model_sequential(input_shape = 2) |> layer_dense(3, activation = "softmax")
-#' predict(model, matrix(c(0.1, 0.9, 0.4, 0.2), 2), batch_size = 10, verbose = 0)
+#' set.seed(1)
+#' x <- scale(as.matrix(iris[1:4]))
+#' model <- keras_model_sequential(input_shape = 4) |> layer_dense(3, activation = "softmax")
+#' model |> compile(optimizer = optimizer_adam(0.05), loss = "sparse_categorical_crossentropy")
+#' model |> fit(x, iris$Species, epochs = 20, verbose = 0)
+#'
+#' some <- c(1, 51, 101)
+#' probabilities <- predict(model, x[some, ])
+#' probabilities # columns: setosa, versicolor, virginica; each row adds up to 1
+#' levels(iris$Species)[op_argmax(probabilities, axis = -1)]
 #' @importFrom stats predict
 #' @export
 predict.lamina_model <- function(object, x, ..., batch_size = NULL, verbose = 0, steps = NULL,
@@ -198,16 +223,47 @@ own_activation_outputs <- function(model, x, to, training = FALSE) {
 
 #' Loss and metrics on data
 #'
+#' Passes samples through the network, as [predict()][predict.lamina_model] does, and compares what comes out
+#' with the targets, by the loss and the metrics that the model was compiled with. On data that were not used
+#' in training it tells how well the model does on new samples. Nothing is learned.
+#'
 #' @inheritParams predict.lamina_model
-#' @param y Targets, as for [fit()][fit.lamina_model].
-#' @param sample_weight A number for each sample.
-#' @return A named list: `loss` (penalties included) and the metrics.
+#' @param object A compiled model.
+#' @param y Targets, as for [fit()][fit.lamina_model], but classes given as numbers must count from 0 here.
+#'   Of a factor the order of the levels counts: it must be that of the factor given to `fit()`.
+#' @param batch_size Samples passed through the network at a time; when `NULL` 32, or the batch size of a
+#'   stateful model (see [reset_states()]), which takes no other. Loss and metrics are those of
+#'   all samples; only metrics that are R functions are taken by batch and averaged.
+#' @param verbose,callbacks Progress (0 silent, the default, above 0 the result is printed) and callbacks with
+#'   `on_test_*` functions.
+#' @param sample_weight A number for each sample, its weight in the loss and in the metrics of
+#'   `compile(weighted_metrics = )`. Other metrics do not use it.
+#' @return A named list of numbers: `loss`, the mean over the samples with the penalties of regularizers added,
+#'   and each metric by its name.
+#' @section Errors:
+#' `lamina_error_state` for a model that is not compiled; `lamina_error_shape` and `lamina_error_data` for data
+#' that do not fit the model or each other.
+#' @seealso [confusion()] for a table of true and predicted classes;
+#'   `vignette("v05-train-validation-test", package = "lamina")`.
 #' @family model verbs
 #' @examples
+#' # errors 0, 0 and 1: a mean square of 1/3, and a mean absolute error of 1/3
 #' model <- keras_model_sequential(input_shape = 1) |> layer_dense(1)
 #' model |> compile(loss = "mse", metrics = "mae")
 #' set_weights(model, list(matrix(2), 0))
-#' evaluate(model, x = c(1, 2, 3), y = c(2, 4, 7)) # errors 0, 0, 1
+#' evaluate(model, x = c(1, 2, 3), y = c(2, 4, 7))
+#'
+#' # trained on 100 rows, judged by the 50 others
+#' set.seed(1)
+#' x <- as.matrix(iris[1:4])
+#' train <- sample(150, 100)
+#' known <- scale(x[train, ])
+#' new <- scale(x[-train, ], attr(known, "scaled:center"), attr(known, "scaled:scale")) # by the same means
+#' model <- keras_model_sequential(input_shape = 4) |> layer_dense(3, activation = "softmax")
+#' model |> compile(optimizer = optimizer_adam(0.05), loss = "sparse_categorical_crossentropy",
+#'                  metrics = "accuracy")
+#' model |> fit(known, iris$Species[train], epochs = 20, verbose = 0)
+#' model |> evaluate(new, iris$Species[-train])
 #' @export
 evaluate <- function(object, ...) UseMethod("evaluate")
 

@@ -9,31 +9,47 @@ FILE_VERSION <- 1L
 #'
 #' `save_model()` writes layers, weights, compilation, optimizer state, history and the position of
 #' the random numbers, so that training goes on as if it had never stopped; [saveRDS()] keeps the same.
-#' `load_model()` reads it back. The file is replaced whole or not at all, and is on the disk when
-#' `save_model()` returns.
+#' `load_model()` reads it back, in this or another R session. The file is replaced whole or not at all, and
+#' is on the disk when `save_model()` returns.
+#'
+#' The format is lamina's own, whatever the file is called: Keras cannot read it, and `load_model()` cannot
+#' read files of Keras (`.keras`, `.h5`). A fit of [lamina()] is saved by `saveRDS()`.
 #'
 #' @param model For `save_model()` a model; for `load_model()` a path, or a raw vector that
 #'   `save_model()` returned.
 #' @param filepath Where to write, any extension; `NULL` returns the bytes as a raw vector.
-#' @param overwrite Replace a file that exists.
+#' @param overwrite Whether to replace a file that exists; `FALSE`: that is an error.
 #' @param zipped Must be `NULL`.
 #' @param ... Not used.
 #' @param custom_objects A named list of the R functions that the model uses: own losses, metrics,
 #'   activations and initializers, by the names under which they were saved (a message of the error
-#'   tells them).
-#' @param compile `FALSE` leaves the compilation and the optimizer's state out.
+#'   tells them). `NULL` for a model without such functions.
+#' @param compile `FALSE` leaves the compilation and the optimizer's state out: the model predicts, but must be
+#'   compiled before it is trained or evaluated.
 #' @param safe_mode `TRUE` never runs code out of the file: R functions stored in it must be given
 #'   in `custom_objects`. `FALSE` takes them from the file: only for files you trust.
 #' @return `save_model()` the path, invisibly, or a raw vector; `load_model()` a model.
+#' @section Errors:
+#' `lamina_error_file` for a file that exists already, that cannot be written or read, that is damaged, that lamina
+#' did not write, or that holds R functions which were not given; `lamina_error_argument` for a bad argument.
+#' @seealso [callback_model_checkpoint()], which saves while a model is trained; [save_model_weights()] for the
+#'   weights alone.
 #' @family model verbs
 #' @examples
-#' model <- keras_model_sequential(input_shape = 4) |> layer_dense(2)
-#' bytes <- save_model(model)
-#' identical(get_weights(load_model(bytes)), get_weights(model))
+#' x <- as.matrix(mtcars[c("wt", "hp")]) / 100
+#' model <- keras_model_sequential(input_shape = 2) |> layer_dense(1)
+#' model |> compile(optimizer = "adam", loss = "mse")
+#' model |> fit(x, mtcars$mpg, epochs = 5, verbose = 0)
 #'
-#' path <- tempfile(fileext = ".keras")
+#' path <- tempfile(fileext = ".lamina")
 #' save_model(model, path)
-#' load_model(path)
+#' again <- load_model(path)
+#' again
+#' identical(predict(again, x), predict(model, x))
+#'
+#' # without a file
+#' bytes <- save_model(model)
+#' length(bytes)
 #' @export
 save_model <- function(model, filepath = NULL, overwrite = FALSE, zipped = NULL, ...) {
   check_model(model, arg = "model")

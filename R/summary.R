@@ -22,22 +22,32 @@ layer_info <- function(model) {
 
 #' Print a model
 #'
-#' `print()` and `summary()` show the table of layers: name and type, output shape (`None` stands for
-#' the number of samples) and number of parameters, with the totals below.
+#' `print()` and `summary()` show the table of layers: name and type, the shape of what each puts out (`None`
+#' stands for the number of samples, which may be any), and the number of its parameters, the weights and biases.
+#' A dense layer has inputs x units weights and units biases. Below stand the totals, with the memory that they
+#' take (4 bytes each): trainable ones, and those that training leaves alone, of frozen layers or the
+#' moving averages of [layer_batch_normalization()].
 #'
-#' @param x,object A model.
-#' @param ... Passed on to `format()`.
-#' @param line_length Width of the table in characters.
-#' @param show_trainable Show which layers are trained; `NA`: when some are frozen.
+#' It tells what the model is, not how well it fits: there are no estimates and tests as in [summary.lm()].
+#' [get_weights()] gives the weights, [evaluate()] loss and metrics.
+#'
+#' @param x,object A model. Before the shape of its input is known, sizes are shown as `?`.
+#' @param ... Passed on to `format()`: `line_length`, `show_trainable`, `compact`.
+#' @param line_length Width of the table in characters, at least 50.
+#' @param show_trainable Whether a column shows which layers are trained (`Y`, `N`); `NA`: when some are frozen.
 #' @param compact `FALSE` leaves a blank line between layers.
 #' @return `format()` a character vector of lines; the others the model, invisibly.
+#' @seealso [plot.lamina_model()] for a picture; [count_params()] for the number alone.
 #' @family model verbs
 #' @examples
 #' model <- keras_model_sequential(input_shape = 1) |>
 #'   layer_dense(16, activation = "relu") |>
 #'   layer_dense(32, activation = "relu") |>
 #'   layer_dense(2, activation = "softmax")
-#' summary(model)
+#' summary(model) # 1 * 16 + 16 = 32, 16 * 32 + 32 = 544, 32 * 2 + 2 = 66
+#'
+#' freeze_weights(model, to = 1)
+#' print(model, line_length = 60)
 #' @export
 print.lamina_model <- function(x, ...) {
   cat(format(x, ...), sep = "\n")

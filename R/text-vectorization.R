@@ -3,17 +3,21 @@
 
 #' Text to numbers
 #'
-#' Each text is standardized, split into tokens, these joined to n-grams where asked for, and
-#' every token looked up in a vocabulary that [adapt()] finds in training texts.
+#' Cuts each text into tokens, mostly words, and gives each token a number. The numbers come from a
+#' vocabulary, the list of the tokens that occur in training texts, which [adapt()] finds. First a text is
+#' standardized (lower case, no punctuation); where asked for, neighbouring tokens are joined to n-grams, such
+#' as "not good" with `ngrams = 2`.
 #'
 #' @details
 #' What comes out depends on `output_mode`:
 #'
 #' * `"int"`: the tokens' numbers in their order, padded with 0 at the end: 1 is any token that is not
-#'   in the vocabulary (`"[UNK]"`), 2 the most frequent one.
+#'   in the vocabulary (`"[UNK]"`), 2 the most frequent one. That is for layers that heed the order of words:
+#'   [layer_embedding()] comes next.
 #' * `"multi_hot"`, `"count"`, `"tf_idf"`: one column for each token of the vocabulary, the first for
 #'   all unknown ones: 1 where the token occurs, how often it does, or that times
-#'   `log(1 + texts / (1 + texts with the token))`; unknown tokens weigh the mean of these.
+#'   `log(1 + texts / (1 + texts with the token))`, as Keras defines it, so that words that are in every text
+#'   count less; unknown tokens weigh the mean of these. Such a bag of words can go into a [layer_dense()].
 #'
 #' Called with texts, `layer(c("a b", "c"))`, the layer gives the numbers. A model whose first layer it is
 #' takes texts in [fit()][fit.lamina_model], [evaluate()] and [predict()][predict.lamina_model], from a
@@ -27,20 +31,22 @@
 #' typographic quotes and dashes stay. Tokens are split at blanks, also Unicode's.
 #'
 #' @inheritParams layer_dense
-#' @param max_tokens Largest size of the vocabulary, special tokens included; `NULL`: no limit.
+#' @param max_tokens Largest size of the vocabulary, at least 2: the most frequent tokens are kept. Special
+#'   tokens (padding, `"[UNK]"`) are counted. `NULL`: no limit.
 #' @param standardize `"lower_and_strip_punctuation"`, `"lower"`, `"strip_punctuation"`, `NULL`
 #'   for texts as they are, or a function of a character vector that returns one of the same length.
 #' @param split `"whitespace"`, `"character"` (each code point), `NULL`: a text is one token, or a
 #'   function of a character vector that returns a list of character vectors.
 #' @param ngrams Runs of how many tokens become tokens: a number `N` for 1 to `N`, several numbers, or
 #'   a list for exactly these; `NULL` for single ones. For each text the shorter ones come first.
-#' @param output_mode `"int"`, `"multi_hot"`, `"count"` or `"tf_idf"`.
+#' @param output_mode `"int"`, `"multi_hot"`, `"count"` or `"tf_idf"`: see below.
 #' @param output_sequence_length For `"int"`: number of columns; longer texts are cut at their end,
 #'   shorter ones padded. `NULL`: the longest text decides, in a model that of the first data.
-#' @param pad_to_max_tokens `TRUE`: as many columns as `max_tokens` even if the vocabulary is smaller.
+#' @param pad_to_max_tokens `TRUE`: as many columns as `max_tokens` even if the vocabulary is smaller. For the
+#'   other modes than `"int"`.
 #' @param vocabulary The vocabulary, most frequent token first, if it is known: a character vector, or
 #'   the path of a file with a token a line (a list for a vocabulary of one token). Special tokens
-#'   in front may be there or not.
+#'   in front may be there or not. `NULL`: [adapt()] finds it.
 #' @param idf_weights Weights of these tokens, needed with `"tf_idf"`.
 #' @param sparse `TRUE`: a call gives a sparse matrix (`dgCMatrix` of package Matrix). In a model columns go
 #'   to the network in sparse form either way.
@@ -53,12 +59,14 @@
 #' @section Errors:
 #' `lamina_error_argument` for bad arguments; `lamina_error_data` for texts that are missing or not valid
 #' UTF-8; `lamina_error_state` for a layer that has no vocabulary yet, or that is not first.
+#' @seealso [adapt()] and [get_vocabulary()], for which this layer is made; [layer_embedding()];
+#'   `vignette("v02-word-lists", package = "lamina")`.
 #' @family text
 #' @family preprocessing layers
 #' @examples
 #' vectorize <- layer_text_vectorization(output_sequence_length = 4)
 #' adapt(vectorize, c("foo bar", "bar baz", "baz bada boom"))
-#' get_vocabulary(vectorize)
+#' get_vocabulary(vectorize) # numbers 0 (padding), 1 (unknown), 2, 3, ...
 #' vectorize(c("foo qux bar", "qux baz"))
 #'
 #' # a bag of words in front of a logistic regression
@@ -72,7 +80,17 @@
 #' model |> compile(optimizer = optimizer_adam(0.05), loss = "binary_crossentropy",
 #'                  metrics = "accuracy")
 #' model |> fit(reviews$text, reviews$label, epochs = 5, verbose = 0)
-#' predict(model, c("the staff was lovely", "a terrible, boring hotel"))
+#' predict(model, c("the staff was lovely", "a terrible, boring hotel")) # probability of "positive"
+#'
+#' # numbers in the order of the words, in front of word vectors
+#' ids <- layer_text_vectorization(output_sequence_length = 20)
+#' adapt(ids, reviews$text)
+#' keras_model_sequential(layers = list(
+#'   ids,
+#'   layer_embedding(input_dim = length(get_vocabulary(ids)), output_dim = 8, mask_zero = TRUE),
+#'   layer_lstm(units = 8),
+#'   layer_dense(units = 1, activation = "sigmoid")
+#' ))
 #' @export
 layer_text_vectorization <- function(object, max_tokens = NULL,
                                      standardize = "lower_and_strip_punctuation",

@@ -1,8 +1,19 @@
 #' Classes as indicator columns
 #'
-#' @param x A factor, or classes counted from 0.
-#' @param num_classes Number of classes; the number of levels, or the largest class plus 1, when `NULL`.
+#' Makes of each class a row that is 1 in the column of the class and 0 elsewhere ("one-hot"): the indicators of
+#' [model.matrix()] with a column for every level. [loss_categorical_crossentropy()] takes such targets.
+#' [fit()][fit.lamina_model] makes them of a factor by itself, and `"sparse_categorical_crossentropy"` takes classes
+#' as they are, so that they are seldom needed.
+#'
+#' @param x A factor, or whole numbers: classes counted from 0, as in Keras. Classes 1 to 3 give a first column of
+#'   zeros for class 0; give `x - 1`, or a factor. Texts must be made a factor.
+#' @param num_classes Number of classes, that is of columns; `NULL`: the number of levels, or the largest class
+#'   plus 1.
 #' @return A matrix of 0 and 1 with a row a sample and a column a class, named by the levels of a factor.
+#' @section Errors:
+#' `lamina_error_data` for what is no factor and no whole numbers of at least 0, for missing values, and for
+#' classes of `num_classes` and above.
+#' @seealso [op_argmax()], the way back.
 #' @family data
 #' @examples
 #' to_categorical(factor(c("no", "yes", "no")))
@@ -35,15 +46,23 @@ to_categorical <- function(x, num_classes = NULL) {
 
 #' Scale vectors to length 1
 #'
-#' Divides by the norm along `axis`: `x / norm(x)`, and by 1 where the norm is 0.
+#' Divides each row of a matrix by its length, the root of the sum of squares; a row of zeros stays. It does not
+#' standardize columns: that is what [scale()] does, or [layer_normalization()] in a model.
 #'
-#' @param x A numeric array.
-#' @param axis Dimension along which the norm runs, from 1; `-1` the last.
-#' @param order Which norm: `(sum |x|^order)^(1/order)`.
+#' @param x A numeric vector, matrix or array. A vector is divided as a whole.
+#' @param axis Dimension along which the length is taken, from 1; `-1`, the last one: of a matrix 2 scales rows, 1
+#'   columns.
+#' @param order Which length: `(sum |x|^order)^(1/order)`, a number of at least 1. 2 is the usual one; with 1 the
+#'   absolute values of a row add up to 1.
 #' @return An array like `x`.
+#' @section Errors:
+#' `lamina_error_data` for what is no numbers, `lamina_error_argument` for a bad `axis` or `order`.
 #' @family data
 #' @examples
-#' normalize(matrix(c(3, 4), 1)) # 0.6, 0.8
+#' x <- rbind(c(3, 4), c(0, 10))
+#' normalize(x)            # rows of length 1
+#' normalize(x, axis = 1)  # columns of length 1
+#' normalize(x, order = 1) # rows that add up to 1
 #' @export
 normalize <- function(x, axis = -1L, order = 2L) {
   if (!is.numeric(x)) {
@@ -100,17 +119,28 @@ array_reshape <- function(x, dim, order = c("C", "F")) {
 #' Fix the random numbers, clear the session
 #'
 #' `set_random_seed(seed)` is the same as `set.seed(seed)`: R's generator is the only source of randomness in
-#' lamina. `clear_session()`, in older scripts `k_clear_session()`, stands in scripts between one model and the
+#' lamina. Called before a model is built, it fixes its initial weights, the order of the samples in
+#' [fit()][fit.lamina_model], dropout and noise, so that the script gives the same numbers every time, on any number
+#' of threads. Other numbers than in Keras come out for the same seed.
+#'
+#' `clear_session()`, in older scripts `k_clear_session()`, stands in scripts between one model and the
 #' next. Here it has nothing to do: a model is an R object, and its memory is freed when R no longer needs it.
 #'
 #' @param seed A whole number.
 #' @param disable_gpu,free_memory Accepted for scripts written for Keras; without effect, as lamina uses no GPU and
 #'   keeps nothing besides the models.
 #' @return `NULL`, invisibly.
+#' @section Errors:
+#' `lamina_error_argument` for a seed that is no whole number.
 #' @family data
 #' @examples
+#' build <- function() keras_model_sequential(input_shape = 2) |> layer_dense(1)
 #' set_random_seed(1)
-#' clear_session()
+#' first <- get_weights(build())
+#' second <- get_weights(build())
+#' set_random_seed(1)
+#' again <- get_weights(build())
+#' c(again = identical(first, again), without = identical(first, second))
 #' @export
 set_random_seed <- function(seed, disable_gpu = TRUE) {
   check_flag(disable_gpu)

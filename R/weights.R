@@ -1,15 +1,22 @@
 #' Weights of a model or layer
 #'
-#' `get_weights()` gives the weights as R arrays in Keras' order and layout (a dense kernel is
-#' inputs x units); `set_weights()` puts such a list back. `count_params()` counts the numbers.
+#' `get_weights()` gives the weights as R arrays, layer by layer, in Keras' order and layout: of a dense layer its
+#' kernel, a matrix of inputs x units, and its bias, a number for each unit. The help page of each layer
+#' tells its weights. `set_weights()` puts such a list back. `count_params()` counts the numbers.
 #' `reset_weights()` draws new initial weights and forgets the optimizer's state and the history.
 #'
-#' @param object A model, or a layer of one.
-#' @param trainable `NA` for all weights, `TRUE` or `FALSE` for those that are or are not trained.
+#' @param object A model, or (but for `reset_weights()`) a layer of one: see [get_layer()].
+#' @param trainable `NA` for all weights of a model, `TRUE` or `FALSE` for those that are or are not trained.
 #' @param weights A list of arrays, as `get_weights()` gives; a vector will do for a weight of one
 #'   dimension.
-#' @return `get_weights()` a list of arrays; `set_weights()` and `reset_weights()` the object,
-#'   invisibly; `count_params()` a number.
+#' @return `get_weights()` a list of arrays, without names; `set_weights()` and `reset_weights()` the object,
+#'   invisibly, which is changed in place; `count_params()` a number.
+#' @section Errors:
+#' `lamina_error_state` for a model whose input shape is not known yet: it has no weights. `lamina_error_shape`
+#' for weights of other shapes or in another number, `lamina_error_data` for weights that are missing or
+#' infinite; the model is then as it was.
+#' @seealso [summary()][print.lamina_model] for the table of layers; [save_model_weights()];
+#'   [`coef()`][lamina_methods] for fits of [lamina()].
 #' @family model verbs
 #' @examples
 #' model <- keras_model_sequential(input_shape = 2) |> layer_dense(units = 1)
@@ -17,6 +24,11 @@
 #' predict(model, matrix(c(1, 1), 1, 2)) # 2 * 1 - 1 * 1 + 0.5
 #' get_weights(model)
 #' count_params(model)
+#'
+#' # a linear model: slopes in the kernel, the intercept in the bias
+#' line <- lm(mpg ~ wt + hp, mtcars)
+#' set_weights(model, list(matrix(coef(line)[-1], 2, 1), coef(line)[1]))
+#' range(predict(model, as.matrix(mtcars[c("wt", "hp")])) - fitted(line)) # equal but for rounding
 #' @export
 get_weights <- function(object, trainable = NA) {
   if (is_layer(object)) {
