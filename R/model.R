@@ -487,8 +487,34 @@ model_members <- list(
 `$<-.lamina_model` <- function(x, name, value) {
   if (name == "trainable") {
     set_frozen(x, NULL, NULL, NULL, check_flag(value, arg = "trainable"))
+  } else if (name == "optimizer") {
+    replace_rate(x, value)
+  } else if (name %in% names(model_members)) {
+    abort_argument(name, "left as it is: of what a model tells, `trainable` and `optimizer$learning_rate` can be set", "assigned",
+                   call = rlang::caller_env())
   } else {
     assign(name, value, envir = x)
   }
   x
+}
+
+# model$optimizer$learning_rate <- 0.01 comes as an optimizer that differs from the model's by its rate.
+replace_rate <- function(model, optimizer, call = rlang::caller_env(2L)) {
+  before <- model_optimizer(model)
+  rest <- function(spec) spec$config[setdiff(names(spec$config), "learning_rate")]
+  if (is.null(before) || !inherits(optimizer, "lamina_optimizer") || before$type != optimizer$type ||
+      !identical(rest(before), rest(optimizer))) {
+    abort_argument("optimizer", if (is.null(before)) "given to compile() first" else "the model's own with another `learning_rate`",
+                   describe(optimizer), hint = c(i = "compile() takes another optimizer."), call = call)
+  }
+  if (!is.numeric(optimizer$learning_rate)) {
+    abort_argument("learning_rate", "a number", "a schedule", hint = c(i = "compile() takes a schedule."), call = call)
+  }
+  if (is_built(model)) {
+    set_model_rate(model, optimizer$learning_rate)
+  } else {
+    compiled <- model$compiled
+    compiled$optimizer$config$learning_rate <- optimizer$learning_rate
+    model$compiled <- compiled
+  }
 }

@@ -115,7 +115,7 @@ check_share <- function(x, arg = arg_name(substitute(x)), call = rlang::caller_e
 #' constraints. Weights that are frozen are left alone. Arithmetic is in single precision.
 #'
 #' The object is a description: [compile()][compile.lamina_model] copies it, and what is changed in it afterwards
-#' does not reach the model.
+#' does not reach the model. The rate of a compiled model is changed by `model$optimizer$learning_rate <- 0.001`.
 #'
 #' @param learning_rate The step size \eqn{\eta}: a number of at least 0, or a schedule such as
 #'   [learning_rate_schedule_cosine_decay()], which changes it from step to step. Too small, training is slow;

@@ -93,7 +93,7 @@ timed <- function(code, stage, log) {
     withCallingHandlers(
       code,
       warning = function(w) {
-        note("warnings", w)
+        if (!grepl("timedatectl", conditionMessage(w))) note("warnings", w) # R's own search for the time zone, in containers
         tryInvokeRestart("muffleWarning")
       },
       message = function(m) tryInvokeRestart("muffleMessage")

@@ -4,6 +4,9 @@
 
 library(testthat)
 
+# R looks for the time zone once a process, and warns where there is no systemd to ask.
+if (!nzchar(Sys.getenv("TZ"))) Sys.setenv(TZ = "UTC")
+
 # The files that take longest.  They come first, so that none of them runs alone at the end, and compute on
 # one thread, since their processes share the cores; all others on as many as a user's.
 long <- c(

@@ -73,7 +73,8 @@ enum { SLOTS = 8, LARGE_BLOCK = 4 << 20 };
 
 #if SHELF
 
-static _Atomic(void *) slot[SLOTS];
+static _Atomic(void *) slot[SLOTS]; /* a ring: the next block takes the place of the oldest */
+static atomic_uint next_slot;
 static atomic_size_t shelved;
 
 /* At most 512 MiB, and an eighth of the machine's memory. */
@@ -91,23 +92,29 @@ static size_t shelf_room(void)
     return most;
 }
 
+static void clear_slot(unsigned i, void *next)
+{
+    void *block = atomic_exchange(&slot[i % SLOTS], next);
+    if (block) {
+        atomic_fetch_sub(&shelved, head_of(block)->bytes);
+        give_back(block);
+    }
+}
+
 static bool put_on_shelf(void *block)
 {
-    size_t bytes = head_of(block)->bytes;
-    if (bytes < LARGE_BLOCK)
+    size_t bytes = head_of(block)->bytes, room = shelf_room();
+    if (bytes < LARGE_BLOCK || bytes > room)
         return false;
-    if (atomic_fetch_add(&shelved, bytes) + bytes <= shelf_room()) {
-        const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-        uintptr_t from = ((uintptr_t)block + page - 1) & ~(page - 1), to = ((uintptr_t)block + bytes) & ~(page - 1);
-        madvise((void *)from, to - from, MADV_FREE);
-        for (int i = 0; i < SLOTS; i++) {
-            void *none = NULL;
-            if (atomic_compare_exchange_strong(&slot[i], &none, block))
-                return true;
-        }
-    }
-    atomic_fetch_sub(&shelved, bytes);
-    return false;
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)block + page - 1) & ~(page - 1), to = ((uintptr_t)block + bytes) & ~(page - 1);
+    madvise((void *)from, to - from, MADV_FREE);
+    atomic_fetch_add(&shelved, bytes);
+    unsigned i = atomic_fetch_add(&next_slot, 1);
+    clear_slot(i, block);
+    for (unsigned older = 1; older < SLOTS && atomic_load(&shelved) > room; older++)
+        clear_slot(i + older, NULL);
+    return true;
 }
 
 /* A block of at least this size, and not much larger, cleared; or NULL. */
@@ -116,28 +123,31 @@ static void *take_from_shelf(size_t bytes)
     if (bytes < LARGE_BLOCK)
         return NULL;
     for (int i = 0; i < SLOTS; i++) {
-        void *block = atomic_exchange(&slot[i], NULL);
+        void *block = atomic_exchange(&slot[i], NULL), *none = NULL;
         if (!block)
             continue;
         size_t has = head_of(block)->bytes;
-        atomic_fetch_sub(&shelved, has);
-        if (has >= bytes && has - bytes <= bytes / 8)
+        if (has >= bytes && has - bytes <= bytes / 8) {
+            atomic_fetch_sub(&shelved, has);
             return memset(block, 0, bytes);
-        if (!put_on_shelf(block))
+        }
+        if (!atomic_compare_exchange_strong(&slot[i], &none, block)) { /* another thread has put one there */
+            atomic_fetch_sub(&shelved, has);
             give_back(block);
+        }
     }
     return NULL;
 }
 
 void lam_alloc_trim(void)
 {
-    for (int i = 0; i < SLOTS; i++) {
-        void *block = atomic_exchange(&slot[i], NULL);
-        if (block) {
-            atomic_fetch_sub(&shelved, head_of(block)->bytes);
-            give_back(block);
-        }
-    }
+    for (unsigned i = 0; i < SLOTS; i++)
+        clear_slot(i, NULL);
+}
+
+size_t lam_alloc_kept(void)
+{
+    return atomic_load(&shelved);
 }
 
 #else
@@ -156,6 +166,11 @@ static void *take_from_shelf(size_t bytes)
 
 void lam_alloc_trim(void)
 {
+}
+
+size_t lam_alloc_kept(void)
+{
+    return 0;
 }
 
 #endif

@@ -27,5 +27,7 @@ void lam_alloc_fail_at(long n);
 /* Blocks handed out and not given back, and calls so far. */
 long lam_alloc_live(void);
 long lam_alloc_calls(void);
+/* Bytes of freed blocks that are kept. */
+size_t lam_alloc_kept(void);
 
 #endif

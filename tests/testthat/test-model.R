@@ -155,3 +155,30 @@ test_that("what keras_model_sequential() does not take", {
   model <- keras_model_sequential(input_shape = 4) |> layer_dense(1)
   expect_error(keras_model_sequential(layers = list(layer_dense(units = 1, input_shape = 1), keras_input(2))), class = "lamina_error_state")
 })
+
+test_that("model$optimizer$learning_rate can be set, before and after the first step; the rest is compile()'s", {
+  model <- keras_model_sequential() |> layer_dense(1, use_bias = FALSE, kernel_initializer = "zeros")
+  compile(model, optimizer_sgd(0.5), "mse")
+  model$optimizer$learning_rate <- 0.25
+  expect_identical(model$optimizer$learning_rate, 0.25)
+  # One sample, x = 1, y = 1, w = 0: the gradient of (w - y)^2 is -2, so w becomes 2 x rate.
+  fit(model, matrix(1), 1, verbose = 0)
+  expect_equal(get_weights(model)[[1]][1], 0.5)
+  model$optimizer$learning_rate <- 0.125
+  expect_identical(model$optimizer$learning_rate, 0.125)
+  fit(model, matrix(1), 1, verbose = 0) # the gradient is -1
+  expect_equal(get_weights(model)[[1]][1], 0.625)
+  expect_identical(unserialize(serialize(model, NULL))$optimizer$learning_rate, 0.125)
+
+  before <- get_weights(model)
+  e <- expect_error(model$optimizer <- optimizer_adam(), class = "lamina_error_argument")
+  expect_identical(e$arg, "optimizer")
+  expect_error(model$optimizer$momentum <- 0.9, class = "lamina_error_argument")
+  expect_error(model$optimizer$learning_rate <- -1, class = "lamina_error_argument")
+  expect_error(model$optimizer$learning_rate <- learning_rate_schedule_exponential_decay(0.1, 10, 0.5), class = "lamina_error_argument")
+  expect_error(model$weights <- list(1), class = "lamina_error_argument")
+  expect_identical(model$optimizer$learning_rate, 0.125)
+  expect_identical(get_weights(model), before)
+  plain <- keras_model_sequential(input_shape = 1) |> layer_dense(1)
+  expect_error(plain$optimizer <- "sgd", "compile", class = "lamina_error_argument")
+})

@@ -6,6 +6,9 @@
 
 #include "base/alloc.h"
 
+/* The field's own limit is a million pixels; a side of that length and Lanczos's widest kernel fit. */
+enum { MAX_SIDE = 1 << 20, MAX_TAPS = 1 << 25 };
+
 const char *const lam_resample_kinds[] = {"nearest",  "bilinear", "bicubic", "lanczos3",
                                           "lanczos5", "area",     NULL};
 
@@ -150,6 +153,17 @@ static void set_position(lam_taps *taps, lam_span span, lam_resample_kind kind, 
     taps->inside[i] = (float)inside;
 }
 
+/* A padded span can be far longer than its picture; what is asked for is bounded before memory is. */
+static lam_status check_taps(const lam_taps *taps, lam_error *err)
+{
+    if (taps->in > MAX_SIDE || taps->out > MAX_SIDE || (double)taps->out * (double)taps->per > MAX_TAPS)
+        return lam_fail(err, LAM_ESHAPE,
+                        "A side of %zu pixels cannot be resized to %zu: sides have at most %d pixels, and "
+                        "a resizing weighs at most %d of them.",
+                        taps->in, taps->out, MAX_SIDE, MAX_TAPS);
+    return LAM_OK;
+}
+
 static lam_status init_taps(lam_taps *taps, size_t in, size_t out, lam_span span,
                             lam_resample_kind kind, bool antialias, lam_error *err)
 {
@@ -157,12 +171,14 @@ static lam_status init_taps(lam_taps *taps, size_t in, size_t out, lam_span span
     double widen = antialias && stretch > 1 ? stretch : 1;
     taps->in = in;
     taps->out = out;
+    LAM_TRY(check_taps(taps, err));
     for (size_t i = 0; i < out; i++) {
         size_t low, high;
         reach(kind, stretch, widen, span.length, i, &low, &high);
         if (high - low + 1 > taps->per)
             taps->per = high - low + 1;
     }
+    LAM_TRY(check_taps(taps, err));
     LAM_TRY(allocate(taps, err));
     for (size_t i = 0; i < out; i++)
         set_position(taps, span, kind, stretch, widen, i);
