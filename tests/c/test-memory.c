@@ -306,7 +306,7 @@ TEST(a_file_that_cannot_be_written_for_lack_of_memory_stays)
 TEST(sizes_beyond_all_memory_are_refused)
 {
     const size_t huge = (size_t)1 << 40;
-    lam_net_free(dense_net("sgd")); /* what the first network of a process takes is kept */
+    CHECK_OK(lam_threads_set(1, &err)); /* whose scratch stays */
     long live = lam_alloc_live();
     lam_data *data = NULL;
     CHECK_INT(lam_data_new(&data, UINT32_MAX, huge, 1, false, false, 0, &err), LAM_EMEMORY);
