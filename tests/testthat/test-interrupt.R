@@ -234,7 +234,7 @@ test_that("what handles an interrupt cannot compute in the middle of a computati
       }
     )
     list(same = identical(p, whole), class = class)
-  }, libpath = .libPaths(), timeout = 120)
+  }, libpath = .libPaths(), timeout = 600) # the checkers take minutes
   expect_true(out$same)
   expect_true(is.null(out$class) || "lamina_error_state" %in% out$class || is.double(out$class))
   expect_false(is.null(out$class))
