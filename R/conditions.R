@@ -32,7 +32,14 @@ abort_unknown <- function(arg, what, name, known, aliases = character(), call = 
   )
 }
 
+# One with the same words and more (sparse_crossentropy), or one spelt much the same.
 nearest <- function(name, known) {
+  words_of <- function(names) strsplit(tolower(names), "_", fixed = TRUE)
+  words <- words_of(name)[[1L]]
+  longer <- known[vapply(words_of(known), function(of) length(words) > 1L && all(words %in% of), NA)]
+  if (length(longer)) {
+    return(longer[which.min(nchar(longer))])
+  }
   distance <- utils::adist(name, known, ignore.case = TRUE)
   if (length(known) == 0L || min(distance) > max(2, nchar(name) / 3) || min(distance) >= nchar(name)) {
     return(character())

@@ -30,6 +30,9 @@ test_that("the nearest name, when one is near", {
   expect_identical(nearest("RMSprop", known), "rmsprop")
   expect_identical(nearest("something else", known), character())
   expect_identical(nearest("7", c("0", "1")), character())
+  losses <- c("binary_crossentropy", "sparse_categorical_crossentropy", "sparse_categorical_focal_crossentropy")
+  expect_identical(nearest("sparse_crossentropy", losses), losses[2])
+  expect_identical(nearest("binary_crossentropi", losses), losses[1])
   expect_identical(nearest("x", character()), character())
 })
 
