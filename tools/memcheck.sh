@@ -48,10 +48,10 @@ case "$kind" in
 asan)
     install -fsanitize=address,undefined -fno-sanitize-recover=undefined
     # Not under a checker that keeps freed memory for a while and takes three times as long: what is
-    # measured in MB or hours.  Not: processes that the tests start, which are other programs.
+    # measured in MB or hours, and what starts a browser or LaTeX, which are other programs.
     # ($* is a list of files)
     [ $# -gt 0 ] || set -- entries $(ls tests/testthat | sed -n 's/^test-\(.*\)\.R$/\1/p' |
-        grep -Ev '^(accuracy-.*|growth|soak|load|examples|labs|timeseries)$')
+        grep -Ev '^(accuracy-.*|growth|soak|load|examples|labs|timeseries|playground-browser|report-template)$')
     export R_LIBS="$here/library:$R_LIBS" NOT_CRAN=true TZ=UTC
     preload=$(gcc -print-file-name=libasan.so)
     failed=0 files=0
