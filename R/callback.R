@@ -293,7 +293,8 @@ say <- function(...) cat(sprintf(...), "\n", sep = "")
 #'   layer_dense(1)
 #' model |> compile(optimizer = optimizer_adam(0.01), loss = "mse")
 #' stopper <- callback_early_stopping(patience = 5, restore_best_weights = TRUE)
-#' history <- model |> fit(x, y, epochs = 200, validation_split = 0.4, callbacks = stopper, verbose = 0)
+#' history <- model |>
+#'   fit(x, y, epochs = 200, validation_split = 0.4, callbacks = stopper, verbose = 0)
 #' length(history$metrics$loss) # epochs run, of 200
 #' stopper$best_epoch           # whose weights the model has
 #' @export

@@ -47,7 +47,8 @@ BACKPROP_LIMIT <- 10000
 #'   [layer_activity_regularization()] layers, with an input of one dimension. Weights times samples may be 10,000 at most.
 #' @param x,y Inputs and targets of one or several samples, as for [train_on_batch()]: matrices with a row a sample
 #'   (one sample is a matrix of one row), or for `y` what the loss takes, classes counted from 0.
-#' @param object,... For methods: an explanation; no further arguments.
+#'   Of the methods `x` is an explanation.
+#' @param ... Not used.
 #' @return An object of class `lamina_backprop` with [print()][print.lamina_backprop], `format()`, `toLatex()` and
 #'   [plot()][plot.lamina_backprop] methods; knitr prints it as formulas. Its tables, as data frames, come from
 #'   `tidy(x, what)`:

@@ -46,7 +46,8 @@
 #'   of different lengths.
 #' @family layers on sequences
 #' @examples
-#' # word vectors, averaged over the words of each sentence; word 1 is (1, 10), word 2 (2, 20) and so on
+#' # word vectors, averaged over the words of each sentence;
+#' # word 1 is (1, 10), word 2 (2, 20) and so on
 #' model <- keras_model_sequential(input_shape = 4) |>
 #'   layer_embedding(input_dim = 6, output_dim = 2, mask_zero = TRUE) |>
 #'   layer_global_average_pooling_1d()

@@ -256,7 +256,8 @@ adam_arguments <- function(beta_1, beta_2, epsilon, call = rlang::caller_env()) 
 #' @family optimizers
 #' @examples
 #' # the first step is about the learning rate, whether the gradient is small or large
-#' gradient_steps(optimizer_adam(learning_rate = 0.1), weights = c(1, 1), gradients = rbind(c(0.01, 1000)))
+#' gradient_steps(optimizer_adam(learning_rate = 0.1), weights = c(1, 1),
+#'                gradients = rbind(c(0.01, 1000)))
 #'
 #' # a learning rate that falls by a tenth every 100 steps
 #' falling <- learning_rate_schedule_exponential_decay(0.01, decay_steps = 100, decay_rate = 0.9)

@@ -258,7 +258,8 @@ own_activation_outputs <- function(model, x, to, training = FALSE) {
 #' x <- as.matrix(iris[1:4])
 #' train <- sample(150, 100)
 #' known <- scale(x[train, ])
-#' new <- scale(x[-train, ], attr(known, "scaled:center"), attr(known, "scaled:scale")) # by the same means
+#' # by the same means and standard deviations
+#' new <- scale(x[-train, ], attr(known, "scaled:center"), attr(known, "scaled:scale"))
 #' model <- keras_model_sequential(input_shape = 4) |> layer_dense(3, activation = "softmax")
 #' model |> compile(optimizer = optimizer_adam(0.05), loss = "sparse_categorical_crossentropy",
 #'                  metrics = "accuracy")

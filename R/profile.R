@@ -238,7 +238,9 @@ machine_peak <- function() {
 #'   `multiply_adds`, `gflops` and `peak_share`: see [profile_fit()].
 #' @family profiles
 #' @examples
-#' model <- keras_model_sequential(input_shape = 4) |> layer_dense(32, activation = "relu") |> layer_dense(3)
+#' model <- keras_model_sequential(input_shape = 4) |>
+#'   layer_dense(32, activation = "relu") |>
+#'   layer_dense(3)
 #' model |> compile(loss = "mse")
 #' found <- profile_fit(model, as.matrix(iris[1:4]), matrix(0, 150, 3), epochs = 20)
 #' print(found, order = "time")
@@ -354,7 +356,9 @@ profile_table <- function(rows, about) {
 #' @return With ggplot2 the plot, which prints when shown; otherwise the profile, invisibly.
 #' @family profiles
 #' @examples
-#' model <- keras_model_sequential(input_shape = 4) |> layer_dense(32, activation = "relu") |> layer_dense(3)
+#' model <- keras_model_sequential(input_shape = 4) |>
+#'   layer_dense(32, activation = "relu") |>
+#'   layer_dense(3)
 #' model |> compile(loss = "mse")
 #' found <- profile_fit(model, as.matrix(iris[1:4]), matrix(0, 150, 3), epochs = 20)
 #' plot(found, method = "base")
