@@ -92,7 +92,7 @@ tsan)
     make -s "-j$(getconf _NPROCESSORS_ONLN)" build/c/tsan/run-tests
     for tier in $(tiers); do
         echo "$tier:"
-        LAMINA_ISA=$tier build/c/tsan/run-tests "$@"
+        TSAN_OPTIONS=allocator_may_return_null=1 LAMINA_ISA=$tier build/c/tsan/run-tests "$@"
     done
     ;;
 leaks)
