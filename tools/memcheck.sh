@@ -62,7 +62,7 @@ asan)
         # R's own leaks are none of ours; its stack is scanned by its collector; huge requests are to
         # fail as they do in earnest.
         env LD_PRELOAD="$preload" \
-            ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1:log_path=$here/report" \
+            ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=2000:log_path=$here/report" \
             UBSAN_OPTIONS="print_stacktrace=1:log_path=$here/report" \
             Rscript -e "$(r_code "$file")" >"$here/$file.log" 2>&1 || status=$?
         if ls "$here/report".* >/dev/null 2>&1; then
