@@ -275,7 +275,6 @@ backward_section <- function(x, s, i, write) {
            write$factor(stage$input[i, from]), write$equals, write$number(stage$d_sum[i, to] * stage$input[i, from]))
   }
   units <- ncol(stage$sum)
-  linear <- stage$type == "linear"
   list(
     title = sprintf("Backward: layer %d, %s%s", s, write$name(stage$name), of_sample(i, write)),
     text = c(
