@@ -212,7 +212,7 @@ model_rate <- function(model) .Call(ffi_net_rate, net_ptr(model))
 # A constant rate from now on; part of what is saved.
 set_model_rate <- function(model, rate) {
   rate <- check_number(rate, min = 0, arg = "learning_rate")
-  .Call(ffi_net_set_rate, net_ptr(model), rate)
+  if (is_built(model)) .Call(ffi_net_set_rate, net_ptr(model), rate)
   compiled <- model$compiled
   compiled$optimizer$config$learning_rate <- rate
   model$compiled <- compiled

@@ -399,17 +399,6 @@ crew_least <- function(crew, batches) {
   min(all)
 }
 
-# Samples of what users give for `x` or `y`.
-take_samples <- function(x, rows) {
-  if (length(dim(x)) < 2L) {
-    x[rows]
-  } else if (length(dim(x)) == 2L) {
-    x[rows, , drop = FALSE]
-  } else {
-    array_rows(x, rows)
-  }
-}
-
 # ---- predict() -----------------------------------------------------------------------------------
 
 # What predict_rows(rows) gives for each rank's part of n samples, put together for all; NA where a rank met numbers that

@@ -10,7 +10,8 @@ SLICE_SECONDS <- 0.05
 #' @param x Inputs, samples first: a matrix, an array of up to five dimensions, a data frame of numbers, a
 #'   sparse matrix of package Matrix; texts, a character vector, for a model that begins with
 #'   [layer_text_vectorization()]; a dataset, as of [image_dataset_from_directory()] or
-#'   [dataset_from_files()]; or a function that returns the next batch as `list(x, y)` or `list(x, y, sample_weight)` each time it is called.
+#'   [dataset_from_files()]; or a function that returns the next batch as `list(x, y)` or
+#'   `list(x, y, sample_weight)` each time it is called.
 #' @param y Targets: numbers, a factor, a logical vector, or a matrix with one row a sample. Classes
 #'   count from 0, as in Keras; 1 to K is accepted, with a message, where it can mean nothing else.
 #' @param ... Not used: unknown arguments are refused.
@@ -314,7 +315,6 @@ train <- function(model, feed, settings, callbacks,
                   progress = new_progress(settings$verbose, settings$epochs, steps, settings$initial_epoch),
                   crew = NULL) {
   first_key <- share_start(crew, model, choose_stream(model, settings))
-  run_hook <- function(callbacks, hook, ...) crew_hook(crew, model, callbacks, hook, ...)
   steps <- if (!is.null(feed$batches)) {
     feed$batches
   } else if (is.null(settings$steps)) {
@@ -338,15 +338,15 @@ train <- function(model, feed, settings, callbacks,
     })
     progress$finish(model$history)
     if (!run$finished) {
-      run_hook(callbacks, "on_train_end", last_logs(run$metrics))
+      crew_hook(crew, model, callbacks, "on_train_end", last_logs(run$metrics))
     }
   })
 
-  run_hook(callbacks, "on_train_begin", list())
+  crew_hook(crew, model, callbacks, "on_train_begin", list())
   train_epoch <- epoch_trainer(model, feed, steps, callbacks, progress, crew)
   for (epoch in seq(settings$initial_epoch, settings$epochs)) {
     started <- proc.time()[["elapsed"]]
-    run_hook(callbacks, "on_epoch_begin", epoch, list())
+    crew_hook(crew, model, callbacks, "on_epoch_begin", epoch, list())
     progress$epoch_begin(epoch)
     start_pass(model, feed$loop, feed, settings$shuffle, first_key + epoch - settings$initial_epoch)
     logs <- tryCatch(
@@ -372,7 +372,7 @@ train <- function(model, feed, settings, callbacks,
     progress$epoch_end(epoch, logs, proc.time()[["elapsed"]] - started)
     check_copies(crew, model)
     if (length(callbacks)) {
-      run$metrics <- append_logs(before, run_hook(callbacks, "on_epoch_end", epoch, logs))
+      run$metrics <- append_logs(before, crew_hook(crew, model, callbacks, "on_epoch_end", epoch, logs))
     }
     if (isTRUE(.subset2(model, "stop_training"))) {
       break
@@ -381,7 +381,7 @@ train <- function(model, feed, settings, callbacks,
   .Call(ffi_net_finish, net_ptr(model))
   run$finished <- TRUE
   model$resume <- FALSE
-  run_hook(callbacks, "on_train_end", last_logs(run$metrics))
+  crew_hook(crew, model, callbacks, "on_train_end", last_logs(run$metrics))
   new_history(params, run$metrics)
 }
 
@@ -423,7 +423,6 @@ start_pass <- function(model, loop, feed, shuffle = FALSE, key = 1) {
 # A function that trains for one epoch and gives its logs.  Epochs of small data take less time than a
 # few calls in R: what is the same for all is worked out here, once.
 epoch_trainer <- function(model, feed, steps, callbacks, progress, crew = NULL) {
-  run_hook <- function(callbacks, hook, ...) crew_hook(crew, model, callbacks, hook, ...)
   loop <- feed$loop
   hooks <- has_hook(callbacks, "on_train_batch_begin") || has_hook(callbacks, "on_train_batch_end")
   stepper <- batch_stepper(model, loop, feed)
@@ -437,7 +436,7 @@ epoch_trainer <- function(model, feed, steps, callbacks, progress, crew = NULL) 
     logs <- list()
     while (done < steps) {
       if (hooks) {
-        run_hook(callbacks, "on_train_batch_begin", done + 1, list())
+        crew_hook(crew, model, callbacks, "on_train_batch_begin", done + 1, list())
       }
       report <- stepper$step(min(most, steps - done))
       done <- report[2L]
@@ -447,7 +446,7 @@ epoch_trainer <- function(model, feed, steps, callbacks, progress, crew = NULL) 
         logs <- c(logs, own$values())
       }
       if (hooks) {
-        run_hook(callbacks, "on_train_batch_end", done, logs)
+        crew_hook(crew, model, callbacks, "on_train_batch_end", done, logs)
       }
       progress$update(done, logs)
       if (report[1L] > 0 && !endless || isTRUE(.subset2(model, "stop_training"))) {
@@ -528,30 +527,29 @@ report_logs <- function(report, names) {
 
 # A whole pass of a test loop; the logs.
 test_loop <- function(model, loop, steps = NULL, callbacks = list(), feed = list(), crew = NULL) {
-  run_hook <- function(callbacks, hook, ...) crew_hook(crew, model, callbacks, hook, ...)
   start_pass(model, loop, feed)
   stepper <- batch_stepper(model, loop, feed)
   own <- own_metric_sums(model)
   hooks <- has_hook(callbacks, "on_test_batch_begin") || has_hook(callbacks, "on_test_batch_end")
-  run_hook(callbacks, "on_test_begin", list())
+  crew_hook(crew, model, callbacks, "on_test_begin", list())
   left <- min(steps, feed$batches, 1e15)
   done <- 0
   repeat {
     if (hooks) {
-      run_hook(callbacks, "on_test_batch_begin", done + 1, list())
+      crew_hook(crew, model, callbacks, "on_test_batch_begin", done + 1, list())
     }
     report <- stepper$step(if (hooks || own$active) 1 else left - done)
     own$add(loop, report)
     done <- report[2L]
     if (hooks) {
-      run_hook(callbacks, "on_test_batch_end", done, c(report_logs(report, core_log_names(loop)), own$values()))
+      crew_hook(crew, model, callbacks, "on_test_batch_end", done, c(report_logs(report, core_log_names(loop)), own$values()))
     }
     if (report[1L] > 0 && is.null(feed$next_batch) || done >= left) {
       break
     }
   }
   logs <- c(report_logs(report, core_log_names(loop)), own$values())
-  run_hook(callbacks, "on_test_end", logs)
+  crew_hook(crew, model, callbacks, "on_test_end", logs)
   logs
 }
 

@@ -510,11 +510,5 @@ replace_rate <- function(model, optimizer, call = rlang::caller_env(2L)) {
   if (!is.numeric(optimizer$learning_rate)) {
     abort_argument("learning_rate", "a number", "a schedule", hint = c(i = "compile() takes a schedule."), call = call)
   }
-  if (is_built(model)) {
-    set_model_rate(model, optimizer$learning_rate)
-  } else {
-    compiled <- model$compiled
-    compiled$optimizer$config$learning_rate <- optimizer$learning_rate
-    model$compiled <- compiled
-  }
+  set_model_rate(model, optimizer$learning_rate)
 }

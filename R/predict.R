@@ -186,6 +186,17 @@ first_samples <- function(x, n) {
   if (is.null(dim(x))) x[keep] else array_rows(x, keep)
 }
 
+# Samples of what users give for `x` or `y`.
+take_samples <- function(x, rows) {
+  if (length(dim(x)) < 2L) {
+    x[rows]
+  } else if (length(dim(x)) == 2L) {
+    x[rows, , drop = FALSE]
+  } else {
+    array_rows(x, rows)
+  }
+}
+
 # x[rows, , ...] for any number of dimensions.
 array_rows <- function(x, rows) {
   out <- matrix(x, nrow = dim(x)[1L])[rows, , drop = FALSE]

@@ -44,6 +44,17 @@ tiers() {
     build/tiers
 }
 
+# c_tests BUILD [part of a test's name ...]: on every machine tier.
+c_tests() {
+    build=$1
+    shift
+    make -s "-j$(getconf _NPROCESSORS_ONLN)" "build/c/$build/run-tests"
+    for tier in $(tiers); do
+        echo "$tier:"
+        LAMINA_ISA=$tier "build/c/$build/run-tests" "$@"
+    done
+}
+
 case "$kind" in
 asan)
     install -fsanitize=address,undefined -fno-sanitize-recover=undefined
@@ -90,18 +101,10 @@ valgrind)
     tail -n 3 "$here/report"
     ;;
 tsan)
-    make -s "-j$(getconf _NPROCESSORS_ONLN)" build/c/tsan/run-tests
-    for tier in $(tiers); do
-        echo "$tier:"
-        TSAN_OPTIONS=allocator_may_return_null=1 LAMINA_ISA=$tier build/c/tsan/run-tests "$@"
-    done
+    TSAN_OPTIONS=allocator_may_return_null=1 c_tests tsan "$@"
     ;;
 leaks)
-    make -s "-j$(getconf _NPROCESSORS_ONLN)" build/c/san/run-tests
-    for tier in $(tiers); do
-        echo "$tier:"
-        ASAN_OPTIONS=detect_leaks=1 LAMINA_ISA=$tier build/c/san/run-tests "$@"
-    done
+    ASAN_OPTIONS=detect_leaks=1 c_tests san "$@"
     ;;
 *)
     sed -n '2,11s/^# \{0,1\}//p' "$0"
